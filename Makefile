@@ -1,0 +1,75 @@
+# The house's verbs. `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+BIN := .venv/bin
+UV := $(BIN)/uv
+ROOMS ?= glucose
+CONFIG_ENV ?= aws
+RUNTIME ?= python3.13
+
+help:  ## list the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+
+.venv/demo: requirements.in constraints.txt layers/runtime/requirements.in layers/inference/requirements.in
+	@echo "setting up the environment of the local cloud (.venv)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet -c constraints.txt uv
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements.in -c constraints.txt
+	@echo "$(CURDIR)/layers/shared" > $$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quintet.pth
+	@touch $@
+
+.venv/dev: .venv/demo requirements-dev.in
+	@echo "setting up the environment of the tests and checks (.venv)"
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-dev.in -c constraints.txt
+	@touch $@
+
+setup: .venv/dev  ## make the environment for everything below
+
+demo: .venv/demo  ## show the built rooms at work (ROOMS=glucose)
+	@$(BIN)/python -m infra.local.demo --rooms "$(ROOMS)"
+
+up: .venv/demo  ## start the collection on this machine (ROOMS=glucose)
+	@$(BIN)/python -m infra.local up --rooms "$(ROOMS)"
+
+down: .venv/demo  ## stop what `make up` started
+	@$(BIN)/python -m infra.local down
+
+logs: .venv/demo  ## follow the logs of everything
+	@$(BIN)/python -m infra.local logs
+
+test: .venv/dev  ## run all suites that need no more than can be started here
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST)
+
+test-containers: .venv/dev  ## run every zip function in a Lambda container
+	@$(BIN)/python -m pytest tests/containers --no-cov -p no:cacheprovider
+
+check: .venv/dev  ## lint, types, imports, templates, generated files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config pyproject.toml --no-cache
+	@$(BIN)/python -m infra.settings_reference --check
+	@$(BIN)/python -m infra.check_templates
+
+bench: .venv/dev  ## measure: INIT of every function, accuracy of the forecast
+	@$(BIN)/python tests/bench/init_time.py
+	@$(BIN)/python tests/bench/glucose_accuracy.py
+
+settings: .venv/dev  ## write infra/settings.md anew
+	@$(BIN)/python -m infra.settings_reference
+
+proto: .venv/dev  ## compile the .proto files (none yet)
+	@echo "no room has a gRPC door yet"
+
+images: .venv/dev  ## build the container images (none yet)
+	@echo "no room has a container yet"
+
+lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
+	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-dev.in -o constraints.txt
+	@for layer in runtime inference; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
+
+deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
+	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)" "$(CONFIG_ENV)"
+
+.PHONY: help setup demo up down logs test test-containers check bench settings proto images lock deploy

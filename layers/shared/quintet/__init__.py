@@ -1,0 +1,1 @@
+"""Five machine-learning services as one serverless collection."""

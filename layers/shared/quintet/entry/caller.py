@@ -1,0 +1,62 @@
+"""Who is calling."""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from quintet.kernel.errors import Misconfigured, PermissionDenied, Unauthenticated
+from quintet.kernel.ids import fingerprint
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may call; `id` is safe in keys and logs and says nothing of their secret."""
+
+    id: str
+
+
+ANYONE = Caller("anyone")
+"""The caller of an open door: everybody who gives no key, together."""
+
+
+class Gate(Protocol):
+    def identify(self, key: str | None) -> Caller:
+        """The caller with this key. Raises Unauthenticated (no key) or PermissionDenied (a wrong one)."""
+        ...
+
+    def check(self) -> None:
+        """Raises Misconfigured where nobody could ever come through."""
+
+
+@dataclass(frozen=True)
+class ApiKeyGate:
+    """Callers known by an API key. `keys_text` gives the list, one key a line, `#` for comments.
+
+    Where a key is not `required`, no key means ANYONE; a key that is given must be right all the same.
+    """
+
+    keys_text: Callable[[], str]
+    required: bool
+
+    def identify(self, key: str | None) -> Caller:
+        if not key:
+            if self.required:
+                raise Unauthenticated("API key required")
+            return ANYONE
+        matches = [hmac.compare_digest(key.encode(), known.encode()) for known in self.keys()]
+        if not any(matches):  # all were compared: the time taken tells nothing
+            raise PermissionDenied("Invalid API key")
+        return Caller(f"key-{fingerprint(key)}")
+
+    def check(self) -> None:
+        if self.required:
+            self.keys()
+
+    def keys(self) -> list[str]:
+        """The known keys. Raises Misconfigured where keys are required and there are none."""
+        lines = (line.strip() for line in self.keys_text().splitlines())
+        keys = [line for line in lines if line and not line.startswith("#")]
+        if self.required and not keys:
+            raise Misconfigured("API keys are required and the list is empty: add one key a line")
+        return keys

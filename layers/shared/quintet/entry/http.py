@@ -1,0 +1,112 @@
+"""The HTTP door: a FastAPI app with the house's manners, and the way to Lambda.
+
+    app = http_app("Greeter", room=wiring, version="1")
+
+    @app.get("/hello")
+    def hello(caller: Annotated[Caller, Depends(known_caller)]) -> Greeting: ...
+
+    handler = as_lambda(app)
+
+What it adds to FastAPI: who the caller is; errors of the house as answers in the room's own form; a correlation id
+that is taken from the caller or made, logged and returned; one log line and metrics a request, without bodies;
+CORS; large bodies by upload (entry.uploads), long work as jobs (entry.deferral).
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.docs import get_swagger_ui_html
+from mangum import Mangum
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+
+from quintet.entry.answers import ErrorBody, answer_to, detail_body
+from quintet.entry.caller import Gate
+from quintet.entry.deferral import Deferral, Deferrals, job_routes
+from quintet.entry.identity import known_caller
+from quintet.entry.observation import CORRELATION_HEADER, Observation, OnAnswer
+from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
+from quintet.kernel.errors import QuintetError
+from quintet.kernel.settings import HttpSettings, PlaceSettings, read
+
+__all__ = ["HttpRoom", "as_lambda", "http_app", "known_caller"]
+
+
+class HttpRoom(Protocol):
+    """What the door needs of a room. `uploads` and `deferrals` are None where it has no bucket or queue."""
+
+    @property
+    def gate(self) -> Gate: ...
+    @property
+    def uploads(self) -> Uploads | None: ...
+    @property
+    def deferrals(self) -> Deferrals | None: ...
+    def warm(self) -> None: ...
+
+
+def http_app(
+    title: str,
+    *,
+    room: Callable[[], HttpRoom],
+    version: str,
+    description: str = "",
+    error_body: ErrorBody = detail_body,
+    on_answer: OnAnswer | None = None,
+) -> FastAPI:
+    """A FastAPI app for one room; `room` is called first when a request needs it, never at import.
+
+    `error_body` gives errors the room's own form; `on_answer` is told the status and milliseconds of each answer.
+    """
+    app = FastAPI(
+        title=title, version=version, description=description, docs_url=None, redoc_url=None, servers=[{"url": "."}]
+    )
+    app.state.room = room
+    _answer_errors(app, error_body)
+    _show_docs(app)
+    app.include_router(upload_routes())
+    app.include_router(job_routes())
+    app.add_middleware(UploadedBodies, room=room)
+    app.add_middleware(Deferral, room=room)
+    if read(PlaceSettings).function:
+        app.add_middleware(LargeAnswers, room=room)
+    app.add_middleware(Observation, error_body=error_body, on_answer=on_answer)
+    _allow_browsers(app)  # last, hence outermost: errors need its headers too
+    return app
+
+
+def as_lambda(app: FastAPI) -> Callable[[Any, Any], Any]:
+    """The Lambda handler of `app` for API Gateway's proxy events; the room is warmed while Lambda initialises."""
+    if read(PlaceSettings).function:
+        app.state.room().warm()
+    handler: Callable[[Any, Any], Any] = Mangum(app, lifespan="off")
+    return handler
+
+
+def _answer_errors(app: FastAPI, error_body: ErrorBody) -> None:
+    async def answer(_: Request, error: Exception) -> Response:
+        return answer_to(error, error_body)
+
+    for kind in (QuintetError, RequestValidationError, HTTPException):
+        app.add_exception_handler(kind, answer)
+
+
+def _show_docs(app: FastAPI) -> None:
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        """The API's page. Its address of the schema is relative: a stage's name may stand before both."""
+        return get_swagger_ui_html(openapi_url="openapi.json", title=app.title)
+
+
+def _allow_browsers(app: FastAPI) -> None:
+    origins = [origin.strip() for origin in read(HttpSettings).cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[CORRELATION_HEADER, "Location", "Preference-Applied", "Retry-After"],
+        )

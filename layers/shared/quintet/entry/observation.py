@@ -1,0 +1,87 @@
+"""One log line and one set of metrics a request, its correlation id, and an answer to whatever went wrong."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from quintet.entry.answers import ErrorBody, answer_to
+from quintet.kernel.clock import stopwatch
+from quintet.kernel.errors import QuintetError
+from quintet.kernel.ids import correlation_id
+from quintet.kernel.log import logger
+from quintet.kernel.settings import PlaceSettings, read
+
+CORRELATION_HEADER = "X-Correlation-ID"
+
+
+OnAnswer = Callable[[int, float], None]
+"""Told the status and the milliseconds of each answer."""
+
+
+class Observation:
+    """ASGI middleware. Neither bodies nor query strings are logged: they may be health data."""
+
+    def __init__(self, app: ASGIApp, error_body: ErrorBody, on_answer: OnAnswer | None = None) -> None:
+        self._app = app
+        self._error_body = error_body
+        self._on_answer = on_answer or (lambda status, milliseconds: None)
+
+    @cached_property
+    def _place(self) -> PlaceSettings:
+        return read(PlaceSettings)
+
+    @cached_property
+    def _log(self) -> Any:
+        return logger(f"{self._place.room}-api")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation = correlation_id(Headers(scope=scope).get(CORRELATION_HEADER))
+        scope["quintet.correlation_id"] = correlation
+        started, status = stopwatch(), 0
+
+        async def send_with_correlation(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation
+            await send(message)
+
+        with self._log.append_context_keys(correlation_id=correlation):
+            try:
+                await self._app(scope, receive, send_with_correlation)
+            except Exception as error:
+                self._log_error(error)
+                if status == 0:
+                    await answer_to(error, self._error_body)(scope, receive, send_with_correlation)
+            self._tell(scope, status, 1000 * (stopwatch() - started))
+
+    def _log_error(self, error: Exception) -> None:
+        if isinstance(error, QuintetError) and error.status != 500:
+            return
+        details = error.details if isinstance(error, QuintetError) else {}
+        self._log.exception("request failed", extra=details)
+
+    def _tell(self, scope: Scope, status: int, milliseconds: float) -> None:
+        self._on_answer(status, milliseconds)
+        route = getattr(scope.get("route"), "path", "unknown")
+        self._log.info(
+            "request",
+            extra={"method": scope["method"], "route": route, "status": status, "duration_ms": round(milliseconds, 1)},
+        )
+        if self._place.function:
+            self._measure(route, status, milliseconds)
+
+    def _measure(self, route: str, status: int, milliseconds: float) -> None:
+        metrics = EphemeralMetrics(namespace="Quintet", service=f"{self._place.room}-api")
+        metrics.add_dimension(name="route", value=route)
+        metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
+        metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=milliseconds)
+        metrics.add_metric(name="ServerErrors", unit=MetricUnit.Count, value=int(status >= 500))
+        metrics.flush_metrics()

@@ -1,0 +1,78 @@
+"""What the doors need from the world. Adapters provide it; tests/contract holds every adapter to it."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+Record = dict[str, Any]
+"""A stored record: JSON scalars by name; `schema` is the version of its shape."""
+
+
+class Objects(Protocol):
+    """Bulk storage, by key (`prefix/owner/name`)."""
+
+    def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> None:
+        """Store `body`, replacing what was there."""
+
+    def get(self, key: str) -> tuple[bytes, str]:
+        """Body and content type. Raises NotFound."""
+        ...
+
+    def size(self, key: str) -> int:
+        """Bytes. Raises NotFound."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget `key`; nothing happens where it is not there."""
+
+    def upload_url(self, key: str, *, size: int, content_type: str, seconds: int) -> str:
+        """A URL that takes one PUT of exactly `size` bytes of `content_type`, for `seconds`."""
+        ...
+
+    def download_url(self, key: str, *, seconds: int) -> str:
+        """A URL that gives the object to whoever holds it, for `seconds`."""
+        ...
+
+
+class Records(Protocol):
+    """Small control state that is durable before it is acknowledged."""
+
+    def create(self, key: str, record: Mapping[str, Any], *, seconds: int | None = None) -> None:
+        """Store a new record, forgotten after `seconds`. Raises Conflict where one stands."""
+
+    def read(self, key: str) -> Record:
+        """The record as of now. Raises NotFound, also past its time."""
+        ...
+
+    def update(self, key: str, changes: Mapping[str, Any], *, expect: Mapping[str, Any]) -> None:
+        """Change fields in one atomic step if every expected field still has its value.
+
+        Raises Conflict where one has not, and NotFound where the record is not there.
+        """
+
+    def delete(self, key: str) -> None:
+        """Forget the record; nothing happens where it is not there."""
+
+
+class Queue(Protocol):
+    """Where messages go out."""
+
+    def send(self, body: str, attributes: Mapping[str, str] | None = None) -> None:
+        """Returns once the message is durable. Raises Unavailable."""
+
+
+class Cache(Protocol):
+    """What may be lost: values with an expiry."""
+
+    def get(self, key: str) -> bytes | None:
+        """The value, or None where there is none (any more). Raises Unavailable."""
+        ...
+
+    def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        """Keep `value` for `seconds`. Raises Unavailable."""
+
+    def add(self, key: str, value: bytes, *, seconds: int) -> bool:
+        """Keep `value` only where there is none; whether it was kept. Atomic."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget it; nothing happens where it is not there."""

@@ -1,0 +1,1 @@
+"""What every room stands on: errors, settings, log, clock, ids. Imports nothing of ours."""
