@@ -1,0 +1,136 @@
+"""Some columns of a delimited text, found by their header wherever it stands in the first lines."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from operator import itemgetter
+from typing import Final, Protocol, cast
+
+from quintet.glucose.errors import MalformedData, MissingColumn
+
+MOST_ROWS: Final = 1_000_000  # two years of a reading every minute
+_HEADER_WITHIN: Final = 40  # lines
+_DECORATION: Final = str.maketrans("", "", '"“”\ufeff')
+
+Cells = tuple[str, ...]
+
+
+class _Rows(Protocol):
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+    def __next__(self) -> list[str]: ...
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text, and the line of the file on which it begins."""
+
+    text: str
+    delimiter: str = ","
+    first_line: int = 1
+
+    def lines(self) -> io.StringIO:
+        return io.StringIO(self.text, newline="")
+
+    def rows(self, lines: Iterable[str], *, strict: bool = True) -> _Rows:
+        return cast(_Rows, csv.reader(lines, delimiter=self.delimiter, strict=strict))
+
+    def ends_a_line(self) -> bool:
+        return self.text.endswith(("\n", "\r"))
+
+
+class Table:
+    """Columns of cells, all of one length. A row that is too short is filled with empty cells.
+
+    Blank lines are no rows. A last line without a line end and with fewer cells than the header was cut off on its
+    way, perhaps within a number: it is left out.
+    """
+
+    def __init__(self, source: Source, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+        """`required`: two or more names. Raises MissingColumn where no row among the first has them, MalformedData
+        where a line cannot be split."""
+        self._source = source
+        lines = source.lines()
+        header, self._header_lines = _find_header(lines, required, source)
+        self._present = {name: header.index(name) for name in [*required, *optional] if name in header}
+        rows = source.rows(lines)
+        try:
+            cells = _body(rows, list(self._present.values()), len(header), complete=source.ends_a_line())
+        except csv.Error:
+            raise MalformedData(
+                f"Line {self._line(rows)} cannot be split into cells: a quote is not closed or closed too early, or a "
+                "cell is longer than 128 KiB. Send the file as it was exported."
+            ) from None
+        self._columns = dict(zip(self._present, cells, strict=True))
+        self._rows = len(cells[0])
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __contains__(self, column: str) -> bool:
+        return column in self._present
+
+    def __getitem__(self, column: str) -> Cells:
+        """The cells of a column, empty ones for an optional column that the text does not have."""
+        return self._columns.get(column) or ("",) * self._rows
+
+    def line(self, row: int) -> int:
+        """The line of the file on which a row ends, for messages."""
+        lines = self._source.lines()
+        rows = self._source.rows(islice(lines, self._header_lines, None))
+        for place, _ in enumerate(filter(None, rows)):
+            if place == row:
+                break
+        return self._line(rows)
+
+    def _line(self, rows: _Rows) -> int:
+        return self._source.first_line + self._header_lines + rows.line_num - 1
+
+
+def _find_header(lines: io.StringIO, required: Sequence[str], source: Source) -> tuple[list[str], int]:
+    """The names in the first line that has all `required`, and how many lines that makes; `lines` stands behind it.
+
+    A preamble is free text: its quotes are not held against it.
+    """
+    most: list[str] = []
+    for count, line in enumerate(islice(lines, _HEADER_WITHIN), 1):
+        names = [cell.translate(_DECORATION).strip() for cell in _split(line, source)]
+        if all(name in names for name in required):
+            return names, count
+        most = max(most, names, key=lambda found: sum(name in found for name in required))
+    missing = ", ".join(f"'{name}'" for name in required if name not in most)
+    raise MissingColumn(
+        f"The first {_HEADER_WITHIN} lines hold no header with the column {missing}. Columns must be separated by "
+        f"'{source.delimiter}' and named as the sensor's software names them in English: export the file anew."
+    )
+
+
+def _split(line: str, source: Source) -> list[str]:
+    try:
+        return next(source.rows([line], strict=False), [])
+    except csv.Error:
+        return []
+
+
+def _body(rows: _Rows, places: list[int], width: int, *, complete: bool) -> list[Cells]:
+    """The cells at `places`, column by column."""
+    pick = itemgetter(*places)
+    needed = max(places) + 1
+    empty = [""] * needed
+    picked = []
+    row: list[str] = []
+    for row in rows:
+        if len(row) >= needed:
+            picked.append(pick(row))
+        elif row:
+            picked.append(pick(row + empty))
+        if len(picked) > MOST_ROWS:
+            raise MalformedData(
+                f"The file has more than {MOST_ROWS} rows: no sensor writes so many. Send a part of it."
+            )
+    if picked and not complete and len(row) < width:
+        picked.pop()
+    return list(zip(*picked, strict=True)) if picked else [()] * len(places)

@@ -1,0 +1,71 @@
+"""The figure is the original's: traces, colours, places."""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from hypothesis.extra.numpy import arrays
+
+from quintet.glucose.figure import draw, kernel_density
+
+START = datetime(2026, 3, 1, 8, 2, 30)
+TIMES = [START + timedelta(minutes=5 * step) for step in range(24)]
+TRUTH = np.linspace(100, 146, 24)
+MEDIAN = np.linspace(125, 150, 12)
+SAMPLES = MEDIAN + np.linspace(-20, 20, 10)[:, None]
+
+
+def test_twelve_densities_the_truth_and_the_median() -> None:
+    traces = draw(TIMES, TRUTH, MEDIAN, SAMPLES)["data"]
+    assert len(traces) == 14
+    assert [trace["fillcolor"] for trace in traces[:12]] == [f"rgba(53, 138, 217, {(k + 1) / 12})" for k in range(12)]
+    assert {trace["fill"] for trace in traces[:12]} == {"tonexty"}
+    assert [trace["name"] for trace in traces[12:]] == ["True Values", "Median Forecast"]
+
+
+def test_the_lines_stand_where_they_should() -> None:
+    truth, median = draw(TIMES, TRUTH, MEDIAN, SAMPLES)["data"][12:]
+    assert truth["x"] == [time.isoformat() for time in TIMES]
+    assert truth["y"] == pytest.approx(TRUTH)
+    assert median["x"] == [time.isoformat() for time in TIMES[11:]]
+    assert median["y"] == pytest.approx([TRUTH[11], *MEDIAN])
+
+
+def test_a_density_reaches_from_its_time_nine_tenths_of_a_step_back() -> None:
+    density = draw(TIMES, TRUTH, MEDIAN, SAMPLES)["data"][3]
+    xs = [datetime.fromisoformat(x) for x in density["x"]]
+    assert (len(xs), len(density["y"])) == (400, 400)
+    assert set(xs[:200]) == {TIMES[15]}
+    assert TIMES[15] - min(xs) == pytest.approx(timedelta(minutes=4.5), abs=timedelta(microseconds=2))
+    assert min(density["y"]) == pytest.approx(0.8 * SAMPLES[:, 3].min())
+    assert max(density["y"]) == pytest.approx(1.2 * SAMPLES[:, 3].max())
+
+
+def test_the_layout_is_the_originals() -> None:
+    layout = draw(TIMES, TRUTH, MEDIAN, SAMPLES)["layout"]
+    assert layout["title"]["text"] == "Gluformer Prediction"
+    assert (layout["width"], layout["height"]) == (1000, 600)
+    assert layout["yaxis"]["title"]["text"] == "Glucose (mg/dL)"
+    assert (layout["xaxis"]["dtick"], layout["xaxis"]["tick0"]) == (600_000, TIMES[11].isoformat())
+
+
+def test_a_certain_step_has_no_density() -> None:
+    samples = SAMPLES.copy()
+    samples[:, 4] = 120.0
+    assert len(draw(TIMES, TRUTH, MEDIAN, samples)["data"]) == 13
+
+
+def test_the_density_is_scipys() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    points = np.random.default_rng(7).normal(120, 15, 10)
+    grid = np.linspace(60, 180, 50)
+    np.testing.assert_allclose(kernel_density(points, grid), stats.gaussian_kde(points)(grid), rtol=1e-12)
+
+
+@given(arrays(np.float64, 10, elements=some.floats(39, 501), unique=True))
+def test_a_density_integrates_to_one(points: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    spread = 6 * np.std(points, ddof=1)
+    grid = np.linspace(points.min() - spread, points.max() + spread, 4000)
+    assert np.trapezoid(kernel_density(points, grid), grid) == pytest.approx(1, abs=1e-3)

@@ -1,0 +1,185 @@
+"""The room's routes: bodies, status codes and key rules of the original; bad input has a clear answer, never a 500."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from infra.local.demo.exports import write_dexcom, write_libre
+from infra.local.demo.glucose import virtual_patients
+from starlette.testclient import TestClient
+
+from quintet.glucose.wiring import glucose
+
+KEY = "a-key-of-the-clinic"
+
+
+@pytest.fixture(scope="module")
+def dexcom() -> bytes:
+    return write_dexcom(next(iter(virtual_patients().values())))
+
+
+def convert(client: TestClient, content: bytes) -> Any:
+    answer = client.post("/convert_to_unified", files={"file": ("export.csv", content, "text/csv")})
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def plot(client: TestClient, content: bytes, **headers: str) -> Any:
+    return client.post("/quick_plot", json={"csv_base64": base64.b64encode(content).decode()}, headers=headers)
+
+
+def test_health_has_the_originals_fields(client: TestClient) -> None:
+    told = client.get("/health").json()
+    assert len(told) == 23
+    assert (told["status"], told["models_initialized"], told["device"]) == ("ok", True, "cpu")
+
+
+def test_health_counts_requests(client: TestClient) -> None:
+    before = client.get("/health").json()["total_http_requests"]
+    client.get("/nowhere")
+    told = client.get("/health").json()
+    assert told["total_http_requests"] == before + 2
+    assert told["total_http_errors"] == 1
+
+
+@pytest.mark.parametrize("write", [write_dexcom, write_libre])
+def test_a_vendors_export_becomes_unified_csv_and_a_figure(client: TestClient, write: Any) -> None:
+    for samples in virtual_patients().values():
+        converted = convert(client, write(samples))
+        assert converted["error"] is None
+        assert converted["csv_content"].startswith("sequence_id,")
+        answer = plot(client, converted["csv_content"].encode()).json()
+        assert answer["error"] is None
+        assert len(answer["plot_data"]["data"]) == 14
+        assert set(answer) == {"plot_data", "warnings", "error", "forecast"}
+        assert plot(client, write(samples)).json()["plot_data"] == answer["plot_data"]
+
+
+def test_the_figure_shows_the_readings_and_the_forecast_goes_on_from_there(client: TestClient, dexcom: bytes) -> None:
+    answer = plot(client, dexcom).json()
+    truth = next(trace for trace in answer["plot_data"]["data"] if trace.get("name") == "True Values")
+    samples = next(iter(virtual_patients().values()))
+    assert truth["y"] == pytest.approx([sample.glucose for sample in samples[-24:]], abs=3)
+    assert truth["x"][-1] == answer["forecast"]["last_reading"]
+    assert len(answer["forecast"]["times"]) == len(answer["forecast"]["median"]) == 12
+    bands = answer["forecast"]["quantiles"]
+    assert all(low <= high for low, high in zip(bands["0.1"], bands["0.9"], strict=True))
+
+
+def test_the_same_request_has_the_same_answer(client: TestClient, dexcom: bytes) -> None:
+    assert plot(client, dexcom).content == plot(client, dexcom).content
+
+
+NOT_CGM = {
+    "empty": b"",
+    "blank": b"\r\n\r\n",
+    "a picture": b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8,
+    "a page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
+    "json": b'{"glucose": [100, 101]}',
+    "another table": b"name,age\nAda,36\n",
+    "a zip": b"PK\x03\x04" + b"\x00" * 500,
+    "nulls": b"\x00" * 5000,
+}
+
+
+@pytest.mark.parametrize("content", NOT_CGM.values(), ids=NOT_CGM)
+def test_what_is_no_export_is_said(client: TestClient, content: bytes) -> None:
+    converted = convert(client, content)
+    assert converted["csv_content"] is None
+    assert len(converted["error"]) > 20
+    if content:
+        answer = plot(client, content)
+        assert (answer.status_code, answer.json()["plot_data"]) == (200, {})
+        assert answer.json()["error"]
+        assert answer.json()["warnings"]["has_warnings"] is False
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_export_is_read_as_far_as_it_goes_or_refused(
+    client: TestClient, dexcom: bytes, share: float
+) -> None:
+    converted = convert(client, dexcom[: int(len(dexcom) * share)])
+    assert (converted["csv_content"] is None) != (converted["error"] is None)
+    assert plot(client, dexcom[: int(len(dexcom) * share)]).status_code == 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+def test_an_export_in_another_encoding_is_read(client: TestClient, dexcom: bytes, encoding: str) -> None:
+    assert convert(client, dexcom.decode("utf-8-sig").encode(encoding))["error"] is None
+
+
+def test_too_few_readings_are_said(client: TestClient) -> None:
+    samples = next(iter(virtual_patients().values()))[:60]
+    answer = plot(client, write_dexcom(samples)).json()
+    assert answer["plot_data"] == {}
+    assert "540 minutes" in answer["error"]
+    assert answer["forecast"] is None
+
+
+@pytest.mark.parametrize("body", ["{", "[]", '{"csv_base64": ""}', '{"csv_base64": 5}', "{}", '{"csv_base64": null}'])
+def test_a_wrong_body_is_a_422(client: TestClient, body: str) -> None:
+    answer = client.post("/quick_plot", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("text", ["!!!", "abc", "YWJj\n", "é" * 10])
+def test_what_is_not_base64_is_said(client: TestClient, text: str) -> None:
+    answer = client.post("/quick_plot", json={"csv_base64": text})
+    assert answer.status_code == 200
+    assert "base64" in answer.json()["error"] or "format" in answer.json()["error"].lower()
+
+
+def test_a_missing_file_is_a_422(client: TestClient) -> None:
+    assert client.post("/convert_to_unified").status_code == 422
+    assert client.post("/convert_to_unified", data={"file": "text"}).status_code == 422
+    assert client.post("/convert_to_unified", json={}).status_code == 422
+
+
+def test_no_answer_repeats_the_readings(client: TestClient) -> None:
+    secret = "271828"
+    broken = f"Timestamp (YYYY-MM-DDThh:mm:ss),Event Type\n2026-01-01,{secret}\n".encode()
+    assert secret not in json.dumps(convert(client, broken))
+    assert secret not in plot(client, broken).text
+    wrong = client.post("/quick_plot", json={"csv_base64": [secret]})
+    assert wrong.status_code == 422
+    assert secret not in wrong.text
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keys = tmp_path / "api_keys_list"
+    keys.write_text(f"# the clinic\n{KEY}\n")
+    monkeypatch.setenv("GLURPC_API_KEYS_FILE", str(keys))
+    monkeypatch.setenv("QUINTET_LOCAL", "false")
+    glucose.cache_clear()
+
+
+@pytest.mark.usefixtures("closed")
+class TestClosed:
+    def test_a_key_opens(self, client: TestClient, dexcom: bytes) -> None:
+        assert plot(client, dexcom, **{"X-API-Key": KEY}).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("headers", "status"), [({}, 401), ({"X-API-Key": "wrong"}, 403), ({"X-API-Key": "#"}, 403)]
+    )
+    def test_others_stay_out(self, client: TestClient, dexcom: bytes, headers: dict[str, str], status: int) -> None:
+        assert plot(client, dexcom, **headers).status_code == status
+
+    def test_health_and_conversion_are_public(self, client: TestClient, dexcom: bytes) -> None:
+        assert client.get("/health").status_code == 200
+        assert convert(client, dexcom)["error"] is None
+
+    def test_without_state_there_are_no_uploads_and_no_jobs(self, client: TestClient) -> None:
+        answer = client.post("/uploads", json={"size": 5}, headers={"X-API-Key": KEY})
+        assert (answer.status_code, "bucket" in answer.json()["detail"]) == (404, True)
+
+
+def test_away_from_this_machine_the_door_is_closed_whatever_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUINTET_LOCAL", "false")
+    monkeypatch.setenv("ENABLE_API_KEYS", "false")
+    glucose.cache_clear()
+    gate = glucose().gate
+    assert gate.required  # type: ignore[attr-defined]
