@@ -41,8 +41,8 @@ class ClaimCheckQueue:
 def redeem(body: str, objects: Objects, bucket: str) -> str:
     """The body behind a pointer; any other body as it is.
 
-    Raises InvalidInput for a pointer that leads anywhere but into the claims of our own bucket, and NotFound
-    where its object has expired.
+    Raises InvalidInput for a pointer that leads anywhere but into the claims of our own bucket or to something that
+    is no text, and NotFound where its object has expired.
     """
     if _POINTER not in body[:100]:
         return body
@@ -54,4 +54,7 @@ def redeem(body: str, objects: Objects, bucket: str) -> str:
     if place != bucket or not str(key).startswith(_PREFIX):
         raise InvalidInput("a pointer may lead only to the claims of this deployment's bucket", bucket=place, key=key)
     content, _ = objects.get(key)
-    return content.decode()
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InvalidInput("a large message must be UTF-8 text", key=key) from None

@@ -5,7 +5,8 @@
         office.deliver(letter)
 
 A message that can never succeed (not of the type, or an error that does not say `retry`) goes straight to the
-dead letters with its reason; any other failure leaves it on the queue, which tries again and then sets it aside.
+dead letters with its attributes and its reason; any other failure, a wrong setting among them, leaves it on the queue,
+which tries again and then sets it aside.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from quintet.entry.claims import redeem
 from quintet.entry.ports import Objects, Queue
-from quintet.kernel.errors import InvalidInput, QuintetError
+from quintet.kernel.errors import InvalidInput, Misconfigured, QuintetError
 from quintet.kernel.ids import correlation_id
 from quintet.kernel.log import logger
 from quintet.kernel.settings import PlaceSettings, read
@@ -30,6 +31,8 @@ REMEMBER_SECONDS = 24 * 3600
 """How long a message that was done is known; longer than any queue of ours redelivers."""
 
 _REASON_LIMIT = 512
+_KEPT_ATTRIBUTES = 6
+"""Of the ten that SQS allows; the other four are ours."""
 
 
 class QueueRoom(Protocol):
@@ -90,13 +93,12 @@ class QueueDoor(Generic[Message, Room]):
         return cast(Event, answer)
 
     def _settle(self, record: SQSRecord) -> None:
-        with self._log.append_context_keys(
-            message_id=record.message_id, correlation_id=correlation_id(_attribute(record, "correlation_id"))
-        ):
+        correlation = correlation_id(_attributes(record).get("correlation_id"))
+        with self._log.append_context_keys(message_id=_identity(record), correlation_id=correlation):
             try:
                 self._do_once(record)
             except QuintetError as error:
-                self._set_aside(record, error)
+                self._set_aside(record, error, correlation)
             except IdempotencyAlreadyInProgressError:
                 self._log.info("message is being done elsewhere and stays on the queue until it is")
                 raise
@@ -113,7 +115,7 @@ class QueueDoor(Generic[Message, Room]):
         def do(*, identity: dict[str, str]) -> None:
             self._use(self._decode(record, room), room)
 
-        do(identity={"message": _attribute(record, "message_id") or record.message_id})
+        do(identity={"message": _identity(record)})
 
     def _decode(self, record: SQSRecord, room: Room) -> Message:
         body = redeem(record.body, room.objects, room.bucket)
@@ -122,22 +124,35 @@ class QueueDoor(Generic[Message, Room]):
         except ValidationError as error:
             raise InvalidInput(f"not a {self._message_type.__name__}: {_explain(error)}") from None
 
-    def _set_aside(self, record: SQSRecord, error: QuintetError) -> None:
-        if error.retry:
-            self._log.warning("message failed for now", extra={"reason": error.message, **error.details})
+    def _set_aside(self, record: SQSRecord, error: QuintetError, correlation: str) -> None:
+        said = {"reason": error.message, "details": error.details}
+        if error.retry or isinstance(error, Misconfigured):
+            self._log.warning("message failed for now", extra=said)
             raise error
-        self._log.error("message set aside", extra={"reason": error.message, **error.details})
-        kept = {name: _attribute(record, name) for name in ("correlation_id", "message_id")}
-        self._deps().dead_letters.send(
-            record.body,
-            {name: value for name, value in kept.items() if value}
-            | {"reason": error.message[:_REASON_LIMIT], "error": type(error).__name__},
-        )
+        self._log.error("message set aside", extra=said)
+        ours = {
+            "correlation_id": correlation,
+            "message_id": _identity(record),
+            "error": type(error).__name__,
+            "reason": _printable(error.message)[:_REASON_LIMIT] or type(error).__name__,
+        }
+        others = [(name, value) for name, value in _attributes(record).items() if name not in ours]
+        self._deps().dead_letters.send(record.body, dict(others[:_KEPT_ATTRIBUTES]) | ours)
 
 
-def _attribute(record: SQSRecord, name: str) -> str | None:
-    attribute = record.message_attributes.get(name)
-    return attribute.string_value if attribute else None
+def _identity(record: SQSRecord) -> str:
+    """What the sender calls the message; without such a name, what SQS calls it."""
+    return _attributes(record).get("message_id") or record.message_id
+
+
+def _attributes(record: SQSRecord) -> dict[str, str]:
+    given = record.get("messageAttributes") or {}
+    return {name: value["stringValue"] for name, value in given.items() if value.get("stringValue")}
+
+
+def _printable(text: str) -> str:
+    """SQS takes no control characters, and a reason may quote the message."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,0 +1,64 @@
+"""A cache in Redis."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from quintet.kernel.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+
+@dataclass(frozen=True)
+class RedisCache:
+    """`url` as in REDIS_URL: redis://, rediss:// or unix://. Connects with the first use."""
+
+    url: str
+    timeout: float = 2.0
+
+    def get(self, key: str) -> bytes | None:
+        value: bytes | None = self._ask(lambda redis: redis.get(key))
+        return value
+
+    def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        self._ask(lambda redis: redis.set(key, value, ex=seconds))
+
+    def add(self, key: str, value: bytes, *, seconds: int) -> bool:
+        """Not asked twice: if only the answer was lost, a second question would find the first one's value."""
+        return bool(self._ask(lambda redis: redis.set(key, value, ex=seconds, nx=True), attempts=1))
+
+    def delete(self, key: str) -> None:
+        self._ask(lambda redis: redis.delete(key))
+
+    def _ask(self, command: "Callable[[Redis], Any]", attempts: int = 2) -> Any:
+        """A second attempt is for connections that died while Lambda had frozen us."""
+        from redis import exceptions
+
+        try:
+            return command(self._redis)
+        except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
+            raise Misconfigured("Redis refuses the user or password of REDIS_URL", reason=str(error)) from error
+        except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
+            if attempts > 1:
+                return self._ask(command, attempts - 1)
+            raise Unavailable("the cache does not answer", reason=str(error)) from error
+        except exceptions.RedisError as error:
+            raise Unavailable("the cache refuses", reason=str(error)) from error
+
+    @cached_property
+    def _redis(self) -> "Redis":
+        from redis import Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        try:
+            return Redis.from_url(
+                self.url,
+                socket_timeout=self.timeout,
+                socket_connect_timeout=self.timeout,
+                retry=Retry(NoBackoff(), 0),
+            )
+        except ValueError as error:
+            raise Misconfigured("REDIS_URL must begin with redis://, rediss:// or unix://") from error
