@@ -1,0 +1,80 @@
+"""Corrections of LocalStack 4.9.2 that no plugin interface offers; the lock holds that version."""
+
+from collections.abc import Callable
+from functools import partialmethod
+from io import BytesIO
+from typing import Any
+
+from localstack.runtime import hooks
+from localstack.services.cloudformation.resource_provider import ResourceProviderExecutor
+from localstack.utils.json import parse_json_or_yaml
+
+PAUSE = 0.1  # seconds
+GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
+
+Import = Callable[..., Any]
+Visit = Callable[..., Any]
+
+
+@hooks.on_infra_start()
+def look_often() -> None:
+    """LocalStack looks after a nested stack every five seconds; most take one."""
+    ResourceProviderExecutor.deploy_loop = partialmethod(ResourceProviderExecutor.deploy_loop, sleep_time=PAUSE)
+
+
+@hooks.on_infra_start()
+def pass_over_the_absent() -> None:
+    """LocalStack looks into resources and outputs whose condition is false, and fails where they name each other."""
+    from localstack.services.cloudformation.engine.v2.change_set_model_preproc import ChangeSetModelPreproc
+
+    for name in ("visit_node_resource", "visit_node_output"):
+        setattr(ChangeSetModelPreproc, name, present(getattr(ChangeSetModelPreproc, name)))
+
+
+def present(visit: Visit) -> Visit:
+    from localstack.services.cloudformation.engine.v2.change_set_model import Nothing, is_nothing
+    from localstack.services.cloudformation.engine.v2.change_set_model_preproc import PreprocEntityDelta
+
+    def visited(self: Any, *by_place: Any, **by_name: Any) -> Any:
+        node = next(iter((*by_place, *by_name.values())))
+        if not is_nothing(node.condition_reference):
+            condition = self._resolve_resource_condition_reference(node.condition_reference)
+            if condition.before is not True and condition.after is not True:
+                return PreprocEntityDelta(before=Nothing, after=Nothing)
+        return visit(self, *by_place, **by_name)
+
+    return visited
+
+
+@hooks.on_infra_start()
+def keep_gateway_responses() -> None:
+    """LocalStack's import of an OpenAPI definition drops the responses that SAM writes into it."""
+    from localstack.services.apigateway.legacy import provider
+
+    provider.import_api_from_openapi_spec = keeping(provider.import_api_from_openapi_spec)
+
+
+def keeping(import_api: Import) -> Import:
+    from localstack.services.apigateway.models import apigateway_stores
+
+    def imported(rest_api: Any, context: Any, request: dict[str, Any]) -> Any:
+        body = request["body"].read()
+        done = import_api(rest_api, context=context, request={**request, "body": BytesIO(body)})
+        store = apigateway_stores[context.account_id][context.region]
+        responses = (parse_json_or_yaml(body.decode()) or {}).get(GATEWAY_RESPONSES, {})
+        store.rest_apis[request["restApiId"]].gateway_responses.update(
+            {kind: gateway_response(kind, value) for kind, value in responses.items()}
+        )
+        return done
+
+    return imported
+
+
+def gateway_response(kind: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "responseType": kind,
+        "statusCode": str(value.get("statusCode", "")) or None,
+        "responseParameters": value.get("responseParameters", {}),
+        "responseTemplates": value.get("responseTemplates", {}),
+        "defaultResponse": False,
+    }

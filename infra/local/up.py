@@ -1,0 +1,61 @@
+"""Starting, stopping and looking at a local cloud; each is safe to repeat."""
+
+from infra.local import gates, localstack, mlflow_server, rabbitmq, redis
+from infra.local.cloud import Cloud
+from infra.local.deploy import deploy
+from infra.local.endpoints import Endpoints, RoomEndpoints
+from infra.local.rooms import chosen, needed
+from infra.local.stack import Aws
+
+
+def up(cloud: Cloud) -> Endpoints:
+    """Start what is missing, deploy what changed; what fails or is interrupted stops what this call had started."""
+    with cloud.folder.lock(cloud.progress):
+        cloud.processes.stop_strays()
+        before = {record.pid for record in cloud.processes.records().values() if record.process()}
+        try:
+            endpoints = started(cloud)
+        except BaseException:
+            undo(cloud, before)
+            raise
+        endpoints.write(cloud.folder)
+        return endpoints
+
+
+def started(cloud: Cloud) -> Endpoints:
+    rooms = chosen(cloud.rooms)
+    needs = needed(rooms, cloud.servers)
+    redis_url = redis.start(cloud) if "redis" in needs else None
+    amqp_url = rabbitmq.start(cloud) if "rabbitmq" in needs else None
+    mlflow_url = mlflow_server.start(cloud) if "mlflow" in needs else None
+    endpoint, fresh = localstack.start(cloud, redis_url, amqp_url)
+    aws = Aws(endpoint)
+    outputs, credentials = deploy(cloud, aws, redis_url, fresh)
+    doors = gates.start(cloud, aws, rooms, outputs)
+    return Endpoints(
+        rooms={room.name: RoomEndpoints(http=doors.get(room.name)) for room in rooms},
+        aws=endpoint,
+        redis=redis_url,
+        rabbitmq=amqp_url,
+        mlflow=mlflow_url,
+        credentials=credentials,
+    )
+
+
+def undo(cloud: Cloud, before: set[int]) -> None:
+    """What was running stays, so that a failed redeployment leaves the cloud as it was."""
+    new = [name for name, record in cloud.processes.records().items() if record.pid not in before]
+    cloud.processes.stop(*new)
+    cloud.processes.stop_strays()
+
+
+def down(cloud: Cloud) -> None:
+    with cloud.folder.lock(cloud.progress):
+        rabbitmq.stop(cloud)
+        cloud.processes.stop_all()
+        cloud.folder.clear()
+
+
+def status(cloud: Cloud) -> dict[str, bool]:
+    """Whether each process of the cloud is alive."""
+    return {name: record.process() is not None for name, record in cloud.processes.records().items()}
