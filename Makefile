@@ -4,7 +4,6 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv
 ROOMS ?= glucose
-CONFIG_ENV ?= aws
 RUNTIME ?= python3.13
 
 help:  ## list the verbs
@@ -70,6 +69,6 @@ lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requi
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
 
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
-	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)" "$(CONFIG_ENV)"
+	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)"
 
 .PHONY: help setup demo up down logs test test-containers check bench settings proto images lock deploy
