@@ -54,7 +54,7 @@ def test_an_export_goes_in_and_a_figure_and_a_forecast_come_out(api: httpx.Clien
     unified = post_file(api, write(SAMPLES)).json()
     assert unified["error"] is None
     answer = plot(api, unified["csv_content"].encode())
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert len(answer.json()["plot_data"]["data"]) == 14
     assert len(answer.json()["forecast"]["median"]) == 12
 
@@ -64,10 +64,10 @@ def test_a_file_arrives_byte_for_byte_in_any_encoding(api: httpx.Client, encodin
     assert post_file(api, EXPORT.decode("utf-8-sig").encode(encoding)).json()["error"] is None
 
 
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), EXPORT[:1000], b"\xff\xfe\x00"])
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), EXPORT[:50], b"\xff\xfe\x00"])
 def test_a_file_that_is_no_export_is_said(api: httpx.Client, content: bytes) -> None:
     answer = post_file(api, content)
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert answer.json()["error"]
 
 
@@ -89,7 +89,7 @@ def test_twenty_megabytes_go_by_upload(api: httpx.Client) -> None:
     put = httpx.put(announced["url"], content=export, headers=announced["headers"], timeout=60)
     assert put.status_code == 200
     answer = api.post("/convert_to_unified", headers={"X-Upload-Key": announced["upload_key"]}, follow_redirects=True)
-    assert answer.status_code == 200
+    assert answer.status_code == 200, answer.text
     assert answer.json()["error"] is None
     assert answer.json()["csv_content"].count("\n") > 100_000
 

@@ -11,6 +11,7 @@ import httpx
 import plotille
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.local.demo import picture
 from infra.local.demo.exports import Sample, write_dexcom, write_libre
@@ -89,11 +90,11 @@ def tell(shown: Shown, console: Console) -> None:
     for time, median, low, high in list(rows)[1:][SHOWN_TIMES]:
         table.add_row(clock(time), f"{median:.0f}", f"{low:.0f} – {high:.0f}")
     console.print(table)
-    console.print(terminal_plot(shown.answer), markup=False, soft_wrap=True)
+    console.print(Text.from_ansi(terminal_plot(shown.answer, colors=console.is_terminal)))
     console.print(forecast["notice"], style="italic")
 
 
-def terminal_plot(answer: dict[str, Any]) -> str:
+def terminal_plot(answer: dict[str, Any], *, colors: bool) -> str:
     """The last hour as it was and the next as forecast, minutes from the last reading on the x axis."""
     known = next(trace for trace in answer["plot_data"]["data"] if trace.get("name") == "True Values")
     forecast = answer["forecast"]
@@ -108,9 +109,10 @@ def terminal_plot(answer: dict[str, Any]) -> str:
     figure.register_label_formatter(float, lambda value, chars, **_: f"{value:.0f}".rjust(chars))
     figure.x_label, figure.y_label = "min", "mg/dL"
     anchor = known["y"][-1]
-    figure.plot(minutes(known["x"]), known["y"], label="readings")
-    for level, name in [("0.9", "90 %"), ("0.5", "median"), ("0.1", "10 %")]:
-        figure.plot([0, *minutes(forecast["times"])], [anchor, *forecast["quantiles"][level]], label=name)
+    figure.plot(minutes(known["x"]), known["y"], label="readings", lc="bright_blue" if colors else None)
+    for level, name, color in [("0.9", "90 %", "yellow"), ("0.5", "median", "bright_red"), ("0.1", "10 %", "yellow")]:
+        values = [anchor, *forecast["quantiles"][level]]
+        figure.plot([0, *minutes(forecast["times"])], values, label=name, lc=color if colors else None)
     return str(figure.show(legend=True))
 
 
