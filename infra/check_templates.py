@@ -59,10 +59,9 @@ def quietly() -> dict[str, str]:
 
 def scan(paths: Iterable[Path]) -> set[Finding]:
     files = [part for path in paths for part in ("--file", str(path.relative_to(ROOT)))]
-    command = [tool("checkov"), *files, "--framework", "cloudformation", "--skip-download", "--compact", "--quiet"]
-    done = subprocess.run(
-        [*command, "--output", "json"], cwd=ROOT, env=quietly(), capture_output=True, text=True, check=False
-    )
+    manner = ["--framework", "cloudformation", "--skip-download", "--compact", "--quiet", "--output", "json"]
+    command = [str(tool("checkov")), *files, *manner]
+    done = subprocess.run(command, cwd=ROOT, env=quietly(), capture_output=True, text=True, check=False)
     if not done.stdout.strip():
         raise RuntimeError(f"checkov said nothing: {done.stderr[-2000:]}")
     report = json.loads(done.stdout)

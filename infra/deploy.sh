@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 template=${1:?a template, for instance infra/glucose.yaml} runtime=${2:?a runtime, for instance python3.13}
 shift 2
 name=$(basename "$template" .yaml)
-sam=$(.venv/bin/python -m infra.local.environments sam)/sam
+sam=$(.venv/bin/python -m infra.tools sam)
 export PYTHON_VERSION=${runtime#python} SAM_CLI_TELEMETRY=0
 settings=(--config-file "$PWD/samconfig.toml" --config-env aws)
 

@@ -17,11 +17,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from infra.local.gateway import BODY_LIMIT, EVENT_LIMIT, TIMEOUT, Answer, Api, event_size
+from infra.local.gateway import BODY_LIMIT, EVENT_LIMIT, MB, TIMEOUT, Answer, Api, event_size
 from infra.local.ports import HOST
 
 HOP_BY_HOP = {b"connection", b"expect", b"keep-alive", b"proxy-authorization", b"te", b"trailer",
               b"transfer-encoding", b"upgrade"}  # fmt: skip
+DISCARDED = 64 * MB
+PATIENCE = 10.0  # seconds
 NO_CLOUD = Answer(
     502,
     {"content-type": "application/json"},
@@ -54,6 +56,7 @@ class Doors:
         try:
             body = await limited(request.stream(), request.headers.get("content-length"))
         except TooLarge:
+            await discard(request)
             return shown(api.too_large, request, close=True)
         path = target(request.scope)
         if event_size(api, path.decode("latin-1"), request.headers.raw, body) > EVENT_LIMIT:
@@ -97,6 +100,17 @@ async def limited(chunks: AsyncIterator[bytes], announced: str | None) -> bytes:
         if len(body) > BODY_LIMIT:
             raise TooLarge
     return bytes(body)
+
+
+async def discard(request: Request) -> None:
+    """Read on for a while: a client that is still writing would lose the answer to a closed connection."""
+    if "expect" in request.headers:  # it asked first, and has sent nothing
+        return
+    left = DISCARDED
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            while left > 0 and (message := await request.receive()).get("more_body"):
+                left -= len(message.get("body", b""))
 
 
 def without_hops(headers: Iterable[tuple[bytes, bytes]]) -> Headers:

@@ -19,6 +19,7 @@ PAUSE = 0.2  # seconds
 PATIENCE = 600.0  # seconds
 MEND = "Mend what the message names, then run `make up` again."
 UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+EXECUTING = ("AVAILABLE", "EXECUTE_IN_PROGRESS")
 BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
 
@@ -66,7 +67,6 @@ def deploy(aws: Aws, built: Path, parameters: dict[str, str]) -> None:
     remove_broken(aws)
     client = aws.client("cloudformation")
     change(client, packaged(built, Bucket(storage, BUCKET)), parameters)
-    wait(client)
 
 
 def change(client: Any, template: str, parameters: dict[str, str]) -> None:
@@ -84,16 +84,19 @@ def change(client: Any, template: str, parameters: dict[str, str]) -> None:
         time.sleep(PAUSE)
     if said["Status"] == "CREATE_COMPLETE":
         client.execute_change_set(ChangeSetName=made["Id"])
+        wait(client, made["Id"])
     elif not said.get("StatusReason", "").startswith(("The submitted information didn't contain", "No updates")):
         raise CloudError(f"CloudFormation refuses the template: {said.get('StatusReason', '?')}", MEND)
 
 
-def wait(client: Any) -> None:
+def wait(client: Any, change: str) -> None:
+    """Until the change is done: the stack's own status may still be that from before it began."""
     deadline = time.monotonic() + PATIENCE
-    while (now := status(client, STACK) or "").endswith("IN_PROGRESS"):
+    while client.describe_change_set(ChangeSetName=change)["ExecutionStatus"] in EXECUTING:
         if time.monotonic() > deadline:
-            raise CloudError(f"The deployment hangs in {now}.", "Look at `make logs`, then `make down` and `make up`.")
+            raise CloudError("The deployment hangs.", "Look at `make logs`, then `make down` and `make up`.")
         time.sleep(PAUSE)
+    now = status(client, STACK)
     if now not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         reasons = failed(client, STACK) or [f"The stack is in {now}."]
         raise CloudError("The deployment failed:\n" + "\n".join(reasons), MEND)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Lock
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from moto import mock_aws
@@ -16,15 +16,19 @@ from quintet.adapters.secrets import forget_secrets
 from quintet.kernel.clock import SteppedClock
 from quintet.kernel.ids import new_id
 
-REGION = "eu-central-1"
+HERE = Path(__file__).parent
+REGION: Final = "eu-central-1"
+NO_CLOUD = "set AWS_ENDPOINT_URL to a running LocalStack, for instance that of `make up`"
 AtOnce = Callable[[Callable[[int], object]], list[object]]
 
 
-def missing(what: str) -> None:
-    """Skip at home; in CI every server that a suite wants must be there."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without a cloud, one line a file says so; in CI every server that a suite wants must be there."""
+    if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("CI") == "true":
+        return
+    for item in items:
+        if item.path.parent == HERE and "cloud" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.skip(NO_CLOUD))
 
 
 @pytest.fixture
@@ -66,7 +70,7 @@ def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def cloud() -> Iterator[None]:
     """The AWS, or what stands for it, that AWS_ENDPOINT_URL names."""
     if not os.environ.get("AWS_ENDPOINT_URL"):
-        missing("set AWS_ENDPOINT_URL to a running LocalStack, for instance by `make up`")
+        pytest.fail(NO_CLOUD)
     with fresh_clients():
         yield
 
@@ -83,7 +87,7 @@ class fresh_clients:
 
 def make_bucket() -> str:
     name = f"contract-{new_id()}"
-    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    client("s3").create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return name
 
 

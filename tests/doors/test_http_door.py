@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import pytest
 from fastapi import Depends, FastAPI, File, UploadFile
 from pydantic import BaseModel
-from quintet.adapters.memory import MemoryObjects, MemoryQueue, MemoryRecords
 from starlette.testclient import TestClient
 
+from quintet.adapters.memory import MemoryObjects, MemoryQueue, MemoryRecords
 from quintet.entry.caller import ApiKeyGate, Caller, Gate
 from quintet.entry.deferral import Deferrals, DeferredRequest, perform
 from quintet.entry.http import as_lambda, http_app, known_caller

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from infra.local.demo.exports import write_dexcom, write_libre
-from infra.local.demo.glucose import virtual_patients
 from starlette.testclient import TestClient
 
+from infra.local.demo.exports import write_dexcom, write_libre
+from infra.local.demo.glucose import virtual_patients
 from quintet.glucose.wiring import glucose
 
 KEY = "a-key-of-the-clinic"
