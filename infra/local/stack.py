@@ -1,6 +1,7 @@
 """Deploying the built template through CloudFormation, and what the stacks then say."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,6 @@ PATIENCE = 600.0  # seconds
 MEND = "Mend what the message names, then run `make up` again."
 UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 EXECUTING = ("AVAILABLE", "EXECUTE_IN_PROGRESS")
-BROKEN = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED", "UPDATE_ROLLBACK_FAILED")
 
 
 @dataclass(frozen=True)
@@ -61,53 +61,59 @@ def warm(aws: Aws) -> None:
 
 
 def deploy(aws: Aws, built: Path, parameters: dict[str, str]) -> None:
-    """Create or update the stack; raises CloudError with the resource that failed and its reason."""
-    storage = aws.client("s3")
+    """Make the stack, anew where there is one; raises CloudError with the resource that failed and its reason.
+
+    LocalStack updates neither nested stacks nor APIs and aliases: an update would say that it is done, and be none.
+    """
+    storage, client = aws.client("s3"), aws.client("cloudformation")
     storage.create_bucket(Bucket=BUCKET)
-    remove_broken(aws)
-    client = aws.client("cloudformation")
-    change(client, packaged(built, Bucket(storage, BUCKET)), parameters)
+    template = packaged(built, Bucket(storage, BUCKET))
+    remove(client)
+    execute(client, change_set(client, template, parameters))
 
 
-def change(client: Any, template: str, parameters: dict[str, str]) -> None:
-    """Make a change set and execute it, as `sam deploy` does, but without its thirty seconds between two looks."""
-    known = status(client, STACK)
+def remove(client: Any) -> None:
+    client.delete_stack(StackName=STACK)
+    until(lambda: status(client, STACK) in (None, "DELETE_COMPLETE"), "The removal of what was deployed hangs.")
+
+
+def change_set(client: Any, template: str, parameters: dict[str, str]) -> str:
+    """Its identifier; raises CloudError where CloudFormation refuses the template."""
     made = client.create_change_set(
         StackName=STACK,
-        ChangeSetName=f"up-{time.time_ns()}",
-        ChangeSetType="CREATE" if known in (None, "REVIEW_IN_PROGRESS") else "UPDATE",
+        ChangeSetName="up",
+        ChangeSetType="CREATE",
         TemplateBody=template,
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
-    while (said := client.describe_change_set(ChangeSetName=made["Id"]))["Status"] in UNFINISHED:
-        time.sleep(PAUSE)
-    if said["Status"] == "CREATE_COMPLETE":
-        client.execute_change_set(ChangeSetName=made["Id"])
-        wait(client, made["Id"])
-    elif not said.get("StatusReason", "").startswith(("The submitted information didn't contain", "No updates")):
+    change = str(made["Id"])
+    until(lambda: described(client, change)["Status"] not in UNFINISHED, "The change set hangs.")
+    said = described(client, change)
+    if said["Status"] != "CREATE_COMPLETE":
         raise CloudError(f"CloudFormation refuses the template: {said.get('StatusReason', '?')}", MEND)
+    return change
 
 
-def wait(client: Any, change: str) -> None:
-    """Until the change is done: the stack's own status may still be that from before it began."""
-    deadline = time.monotonic() + PATIENCE
-    while client.describe_change_set(ChangeSetName=change)["ExecutionStatus"] in EXECUTING:
-        if time.monotonic() > deadline:
-            raise CloudError("The deployment hangs.", "Look at `make logs`, then `make down` and `make up`.")
-        time.sleep(PAUSE)
+def execute(client: Any, change: str) -> None:
+    client.execute_change_set(ChangeSetName=change)
+    until(lambda: described(client, change)["ExecutionStatus"] not in EXECUTING, "The deployment hangs.")
     now = status(client, STACK)
-    if now not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+    if now != "CREATE_COMPLETE":
         reasons = failed(client, STACK) or [f"The stack is in {now}."]
         raise CloudError("The deployment failed:\n" + "\n".join(reasons), MEND)
 
 
-def remove_broken(aws: Aws) -> None:
-    """A stack whose creation failed takes no update: it must go first."""
-    client = aws.client("cloudformation")
-    if status(client, STACK) in BROKEN:
-        client.delete_stack(StackName=STACK)
-        client.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 90})
+def described(client: Any, change: str) -> dict[str, Any]:
+    return dict(client.describe_change_set(ChangeSetName=change))
+
+
+def until(done: Callable[[], bool], otherwise: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > deadline:
+            raise CloudError(otherwise, "Look at `make logs`, then `make down` and `make up`.")
+        time.sleep(PAUSE)
 
 
 def status(client: Any, stack: str) -> str | None:

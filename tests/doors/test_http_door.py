@@ -284,6 +284,15 @@ def test_a_second_delivery_changes_nothing(client: TestClient, room: Greeter) ->
     assert client.get(job["url"], headers=ADA).json() == before
 
 
+def test_a_job_goes_by_the_correlation_id_of_its_request(client: TestClient, room: Greeter) -> None:
+    taken = defer(client)
+    body, attributes = room.queue.sent[0]
+    correlation = taken.headers["X-Correlation-ID"]
+    assert attributes is not None
+    assert attributes["correlation_id"] == correlation
+    assert DeferredRequest.model_validate_json(body).headers["x-correlation-id"] == correlation
+
+
 def test_the_queue_never_sees_a_key(client: TestClient, room: Greeter) -> None:
     defer(client)
     assert KEY not in json.dumps([list(message) for message in room.queue.sent])

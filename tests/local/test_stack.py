@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from infra.local.errors import CloudError
-from infra.local.stack import change, failed
+from infra.local.stack import change_set, failed
 
 
 class Events:
@@ -40,11 +40,8 @@ def test_the_failed_resource_of_a_nested_stack_is_named_first() -> None:
 
 
 class Refusing:
-    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
-        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE"}]}
-
     def create_change_set(self, **asked: Any) -> dict[str, str]:
-        assert asked["ChangeSetType"] == "UPDATE"
+        assert asked["ChangeSetType"] == "CREATE"
         return {"Id": "change"}
 
     def describe_change_set(self, ChangeSetName: str) -> dict[str, str]:  # noqa: N803
@@ -53,4 +50,4 @@ class Refusing:
 
 def test_a_refused_template_is_told() -> None:
     with pytest.raises(CloudError, match="Transform AWS::Serverless"):
-        change(Refusing(), "", {})
+        change_set(Refusing(), "", {})

@@ -29,7 +29,7 @@ KEPT = timedelta(days=1)
 GIVEN_UP_AFTER = timedelta(hours=1)
 """A job without an answer by then has failed for good: its message is among the dead letters."""
 
-_CARRIED_HEADERS = ("accept", "content-type", "x-correlation-id", "x-upload-key")
+_CARRIED_HEADERS = ("accept", "content-type", "x-upload-key")
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,7 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
     """Keep the request as a job. Raises Unauthenticated, PermissionDenied, and Unavailable if it can't be kept."""
     caller = known_caller(request)
     job_id, now = new_id(), deferrals.clock.now()
+    correlation = str(request.scope.get("quintet.correlation_id", job_id))
     record = {"schema": SCHEMA, "job_id": job_id, "status": "pending", "created_at": now.isoformat()}
     deferrals.records.create(_key(deferrals, caller.id, job_id), record, seconds=int(KEPT.total_seconds()))
     message = DeferredRequest(
@@ -111,12 +112,13 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
         method=request.method,
         path=request.url.path,
         query=request.url.query,
-        headers={name: request.headers[name] for name in _CARRIED_HEADERS if name in request.headers},
+        headers={name: request.headers[name] for name in _CARRIED_HEADERS if name in request.headers}
+        | {"x-correlation-id": correlation},
         body_base64=base64.b64encode(body).decode(),
     )
     deferrals.queue.send(
         message.model_dump_json(),
-        {"message_id": job_id, "correlation_id": request.scope.get("quintet.correlation_id", job_id)},
+        {"message_id": job_id, "correlation_id": correlation},
     )
     return _job(record, now)
 

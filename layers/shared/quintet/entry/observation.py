@@ -66,7 +66,7 @@ class Observation:
         if isinstance(error, QuintetError) and error.status != 500:
             return
         details = error.details if isinstance(error, QuintetError) else {}
-        self._log.exception("request failed", extra=details)
+        self._log.exception("request failed", extra={"details": details})
 
     def _tell(self, scope: Scope, status: int, milliseconds: float) -> None:
         self._on_answer(status, milliseconds)

@@ -21,7 +21,8 @@ from typing import ClassVar
 
 class QuintetError(Exception):
     """The root. `status` is the HTTP status, `grpc` the name of the gRPC status code, `retry` says whether
-    the same request may succeed later (a queue then keeps the message; otherwise it goes to the dead letters).
+    the same request may succeed later. A queue keeps such a message, and one that only a setting of ours stands in the
+    way of (Misconfigured); of any other it is sure that it can't succeed, and sets it aside.
     """
 
     status: ClassVar[int] = 500

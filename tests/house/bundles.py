@@ -1,0 +1,90 @@
+"""What `sam build` makes: each function with its layers, as Lambda will see it."""
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from infra.local.build import build
+from infra.local.cloud import ROOT, Cloud
+from infra.local.environments import environment
+from infra.local.folder import Folder
+from infra.local.ports import Ports
+from infra.local.progress import Progress
+from tests.house.templates import FUNCTION, Template, target
+
+LIMIT = 250 * 1024 * 1024
+"""Bytes that Lambda takes of a function and its layers, unzipped."""
+
+HEAVY = ("aws_xray_sdk", "lightgbm", "matplotlib", "mlflow", "pandas", "scipy", "sklearn", "torch")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """One function: its code, its built layers in the order in which they are laid, and its settings."""
+
+    room: str
+    name: str
+    handler: str
+    task: Path
+    layers: tuple[Path, ...]
+    variables: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        return f"{self.room} {self.task.name}"
+
+    def bytes(self) -> int:
+        return sum(size(folder) for folder in (self.task, *self.layers))
+
+
+def size(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def oversize(bundle: Bundle, limit: int = LIMIT) -> Iterator[str]:
+    if (taken := bundle.bytes()) > limit:
+        yield f"{bundle.label} takes {taken / 1e6:.0f} MB unzipped, more than {limit / 1e6:.0f}"
+
+
+def bundles(built: Path) -> list[Bundle]:
+    """Every function of every room in the built root template."""
+    root = Template.read(built)
+    rooms = {name: built.parent / one["Location"] for name, one in root.resources("AWS::Serverless::Application").items()}
+    return [bundle for name, path in rooms.items() for bundle in room_bundles(name.lower(), Template.read(path))]
+
+
+def room_bundles(room: str, template: Template) -> Iterator[Bundle]:
+    layers = template.resources("AWS::Serverless::LayerVersion")
+    for name, function in template.resources(FUNCTION).items():
+        contents = [layers[target(layer)]["ContentUri"] for layer in function.get("Layers", [])]
+        yield Bundle(
+            room=room,
+            name=name,
+            handler=function["Handler"],
+            task=(template.path.parent / function["CodeUri"]).resolve(),
+            layers=tuple((template.path.parent / content).resolve() for content in contents),
+            variables=function.get("Environment", {}).get("Variables", {}),
+        )
+
+
+@cache
+def workplace() -> Cloud:
+    progress = Progress()
+    return Cloud(folder=Folder(ROOT / ".local"), ports=Ports(progress), progress=progress)
+
+
+def build_bundles() -> list[Bundle]:
+    """Built now, from the cache where nothing changed. Raises CloudError."""
+    return bundles(build(workplace()))
+
+
+def lambda_python() -> Path:
+    """An interpreter with what the managed runtime has: awslambdaric and boto3. Raises CloudError."""
+    return environment(workplace(), "lambda")
+
+
+def here() -> str:
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
