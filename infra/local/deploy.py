@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from infra.local import build, credentials, stack
 from infra.local.cloud import Cloud
 from infra.local.folder import read_json, write_json
+from infra.local.rooms import chosen
 from infra.local.stack import Aws
 
 Outputs = dict[str, dict[str, str]]
@@ -37,7 +38,7 @@ def parameters(cloud: Cloud, redis: str | None) -> dict[str, str]:
         "Stage": "local",
         "LocalMode": "true",
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-        "Rooms": ",".join(cloud.rooms),
+        "Rooms": ",".join(room.name for room in chosen(cloud.rooms)),
         "RedisUrl": redis or "",
         "EnableApiKeys": os.environ.get("ENABLE_API_KEYS", "false"),
         "CorsOrigins": os.environ.get("CORS_ORIGINS", "*"),

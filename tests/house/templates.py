@@ -52,7 +52,7 @@ class Template:
         """Properties by logical name; those of functions with what Globals says."""
         shared = self.body.get("Globals", {}).get("Function", {}) if kind == FUNCTION else {}
         found = self.body.get("Resources", {}).items()
-        return {name: {**shared, **one.get("Properties", {})} for name, one in found if one["Type"] == kind}
+        return {name: merged(shared, one.get("Properties", {})) for name, one in found if one["Type"] == kind}
 
     def code(self) -> Iterator[Path]:
         for function in self.resources(FUNCTION).values():
@@ -64,6 +64,12 @@ class Template:
             for event in function.get("Events", {}).values():
                 if event["Type"] == "SQS":
                     yield name, function, event["Properties"]
+
+
+def merged(shared: Properties, own: Properties) -> Properties:
+    """As SAM merges Globals: mappings are joined, anything else is the function's own."""
+    both = {name: merged(shared[name], own[name]) for name in shared.keys() & own.keys() if isinstance(own[name], dict)}
+    return {**shared, **own, **both}
 
 
 def target(value: Any) -> str:
