@@ -50,8 +50,25 @@ check: .venv/dev  ## lint, types, imports, templates, generated files
 	@$(BIN)/python -m infra.settings_reference --check
 	@$(BIN)/python -m infra.check_templates
 
+TRAINING := .local/venvs/training
+$(TRAINING)/made: gpu_workers/forecaster/requirements-train.txt requirements-dev.in constraints.txt
+	@echo "setting up the environment that trains the forecaster (torch, once)"
+	@$(PYTHON) -m venv --clear $(TRAINING)
+	@$(TRAINING)/bin/python -m pip install --quiet torch==2.13.0
+	@$(UV) pip install --quiet --python $(TRAINING)/bin/python -c constraints.txt \
+	  -r requirements-dev.in -r gpu_workers/forecaster/requirements-train.txt
+	@echo "$(CURDIR)/layers/shared" > $$($(TRAINING)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quintet.pth
+	@touch $@
+
+train: .venv/demo $(TRAINING)/made  ## simulate patients and train the forecaster anew (half an hour)
+	@$(TRAINING)/bin/python -m gpu_workers.forecaster.simulate --processes 2
+	@$(TRAINING)/bin/python -m gpu_workers.forecaster.train
+
+test-training: .venv/dev $(TRAINING)/made  ## test the training of the forecaster, in its own environment
+	@$(TRAINING)/bin/python -m pytest tests/glucose/test_forecaster_training.py
+
 bench: .venv/dev  ## measure: INIT of every function, accuracy of the forecast
-	@$(BIN)/python tests/bench/init_time.py
+	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.init_time
 	@$(BIN)/python tests/bench/glucose_accuracy.py
 
 settings: .venv/dev  ## write infra/settings.md anew
@@ -71,4 +88,4 @@ lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requi
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
 	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)"
 
-.PHONY: help setup demo up down logs test test-containers check bench settings proto images lock deploy
+.PHONY: help setup train test-training demo up down logs test test-containers check bench settings proto images lock deploy
