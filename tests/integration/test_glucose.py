@@ -64,6 +64,15 @@ def test_a_file_arrives_byte_for_byte_in_any_encoding(api: httpx.Client, encodin
     assert post_file(api, EXPORT.decode("utf-8-sig").encode(encoding)).json()["error"] is None
 
 
+def test_a_form_arrives_as_it_was_sent(api: httpx.Client) -> None:
+    form = b'--a "quoted" one\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + EXPORT
+    form = form.replace(b'"quoted" ', b"quoted=") + b"\r\n--a quoted=one--\r\n"
+    headers = {"Content-Type": 'multipart/form-data; boundary="a quoted=one"'}
+    answer = api.post("/convert_to_unified", content=form, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert answer.json() == post_file(api, EXPORT).json()
+
+
 @pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), EXPORT[:50], b"\xff\xfe\x00"])
 def test_a_file_that_is_no_export_is_said(api: httpx.Client, content: bytes) -> None:
     answer = post_file(api, content)

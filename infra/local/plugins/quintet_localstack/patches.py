@@ -78,3 +78,22 @@ def gateway_response(kind: str, value: dict[str, Any]) -> dict[str, Any]:
         "responseTemplates": value.get("responseTemplates", {}),
         "defaultResponse": False,
     }
+
+
+@hooks.on_infra_start()
+def keep_forms_as_sent() -> None:
+    """LocalStack reads a form to guess the service and hands on what it would write itself: without empty files, and
+    for one way to write the boundary only. Our functions get the bytes that were sent.
+    """
+    from localstack.aws.handlers.service import ServiceNameParser
+    from localstack.services.apigateway.next_gen.execute_api.handlers import parse
+
+    guess = ServiceNameParser.__call__
+
+    def remember_and_guess(self: Any, chain: Any, context: Any, response: Any) -> Any:
+        if context.request.mimetype == "multipart/form-data":
+            context.request.get_data(cache=True)  # before the form is read, which empties the stream
+        return guess(self, chain, context, response)
+
+    ServiceNameParser.__call__ = remember_and_guess
+    parse.restore_payload = lambda request: request.get_data()
