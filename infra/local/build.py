@@ -44,7 +44,9 @@ def build(cloud: Cloud) -> Path:
 
 def sam(cloud: Cloud, *arguments: str | Path) -> str:
     python = environment(cloud, "sam")
-    env = {**dummy_aws(), **QUIET, **MAKE, "__SAM_CLI_APP_DIR": str(cloud.workshop / "sam/home")}
+    home = cloud.workshop / "sam/home"
+    (home / "tmp").mkdir(parents=True, exist_ok=True)
+    env = {**dummy_aws(), **QUIET, **MAKE, "__SAM_CLI_APP_DIR": str(home), "TMPDIR": str(home / "tmp")}
     remedy = "Mend what the message names, then run `make up` again."
     return run([python.with_name("sam"), *arguments], env, cloud.template.parent, remedy)
 

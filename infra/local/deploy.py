@@ -21,6 +21,7 @@ def deploy(cloud: Cloud, aws: Aws, redis: str | None, fresh: bool) -> tuple[Outp
     known = read_json(cloud.folder.run / "deployed.json")
     if known and known["state"] == state and not fresh:
         return known["outputs"], known["credentials"]
+    (cloud.folder.run / "deployed.json").unlink(missing_ok=True)
     with cloud.progress.step("Building the functions and layers"):
         threading.Thread(target=stack.warm, args=(aws,), daemon=True).start()
         built = build.build(cloud)

@@ -19,6 +19,7 @@ BUCKET = "quintet-deployment"
 PAUSE = 0.2  # seconds
 PATIENCE = 600.0  # seconds
 MEND = "Mend what the message names, then run `make up` again."
+GONE = (None, "DELETE_COMPLETE")
 UNFINISHED = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 EXECUTING = ("AVAILABLE", "EXECUTE_IN_PROGRESS")
 
@@ -73,8 +74,18 @@ def deploy(aws: Aws, built: Path, parameters: dict[str, str]) -> None:
 
 
 def remove(client: Any) -> None:
-    client.delete_stack(StackName=STACK)
-    until(lambda: status(client, STACK) in (None, "DELETE_COMPLETE"), "The removal of what was deployed hangs.")
+    """The stack and those nested in it; one that failed hangs on no parent."""
+    for name in [STACK, *parts(client)]:
+        client.delete_stack(StackName=name)
+        until(lambda name=name: status(client, name) in GONE, "The removal of what was deployed hangs.")  # type: ignore[misc]
+
+
+def parts(client: Any) -> list[str]:
+    """The names of the nested stacks."""
+    known = client.list_stacks()["StackSummaries"]
+    return [
+        one["StackName"] for one in known if one["StackName"].startswith(f"{STACK}-") and one["StackStatus"] not in GONE
+    ]
 
 
 def change_set(client: Any, template: str, parameters: dict[str, str]) -> str:
@@ -98,9 +109,7 @@ def change_set(client: Any, template: str, parameters: dict[str, str]) -> str:
 def execute(client: Any, change: str) -> None:
     client.execute_change_set(ChangeSetName=change)
     until(lambda: described(client, change)["ExecutionStatus"] not in EXECUTING, "The deployment hangs.")
-    now = status(client, STACK)
-    if now != "CREATE_COMPLETE":
-        reasons = failed(client, STACK) or [f"The stack is in {now}."]
+    if reasons := failed(client):  # where a nested stack fails, LocalStack calls the whole complete
         raise CloudError("The deployment failed:\n" + "\n".join(reasons), MEND)
 
 
@@ -123,21 +132,16 @@ def status(client: Any, stack: str) -> str | None:
         return None
 
 
-def failed(client: Any, stack: str) -> list[str]:
-    """One line a failed resource, those of nested stacks too; cancellations, which tell nothing, left out."""
-    try:
-        events = client.describe_stack_events(StackName=stack)["StackEvents"]
-    except ClientError:
-        return []
+def failed(client: Any) -> list[str]:
+    """One line a failed resource; what only follows from another has no reason of its own."""
     lines: list[str] = []
-    for event in reversed(events):
-        reason = event.get("ResourceStatusReason", "")
-        if not event["ResourceStatus"].endswith("_FAILED") or "cancelled" in reason.lower():
-            continue
-        nested = event.get("PhysicalResourceId", "")
-        if event["ResourceType"] == "AWS::CloudFormation::Stack" and nested not in ("", event["StackId"]):
-            lines += failed(client, nested)
-        lines.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+    for stack in [STACK, *parts(client)]:
+        for event in reversed(client.describe_stack_events(StackName=stack)["StackEvents"]):
+            reason = event.get("ResourceStatusReason") or ""
+            if event["ResourceStatus"].endswith("_FAILED") and reason and "cancelled" not in reason.lower():
+                lines.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
+        if not lines and status(client, stack) != "CREATE_COMPLETE":
+            lines.append(f"{stack} is in {status(client, stack)}")
     return list(dict.fromkeys(lines))
 
 

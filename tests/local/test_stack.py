@@ -3,40 +3,57 @@ from typing import Any
 import pytest
 
 from infra.local.errors import CloudError
-from infra.local.stack import change_set, failed
+from infra.local.stack import change_set, execute, failed
 
 
-class Events:
-    """CloudFormation's events: a nested stack failed because of a table."""
+class Failed:
+    """CloudFormation after a nested stack failed because of a table, as LocalStack tells it."""
 
-    def describe_stack_events(self, StackName: str) -> dict[str, Any]:  # noqa: N803
-        if StackName == "nested":
-            return {"StackEvents": [event("Table", "AWS::DynamoDB::Table", "nested", "Name is taken")]}
+    def list_stacks(self) -> dict[str, Any]:
         return {
-            "StackEvents": [
-                event("Other", "AWS::S3::Bucket", "root", "Resource creation cancelled"),
-                event("Glucose", "AWS::CloudFormation::Stack", "root", "Nested stack failed", "nested"),
-                {"ResourceStatus": "CREATE_COMPLETE"},
+            "StackSummaries": [
+                {"StackName": "quintet", "StackStatus": "CREATE_COMPLETE"},
+                {"StackName": "quintet-Glucose-1", "StackStatus": "CREATE_FAILED"},
+                {"StackName": "quintet-Glucose-0", "StackStatus": "DELETE_COMPLETE"},
             ]
         }
 
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE" if StackName == "quintet" else "CREATE_FAILED"}]}
 
-def event(name: str, kind: str, stack: str, reason: str, physical: str = "") -> dict[str, str]:
+    def describe_stack_events(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName == "quintet":
+            return {"StackEvents": [event("Glucose", "AWS::CloudFormation::Stack")]}
+        return {
+            "StackEvents": [
+                event("Role", "AWS::IAM::Role", "Resource creation cancelled"),
+                event("Table", "AWS::DynamoDB::Table", "Name is taken"),
+            ]
+        }
+
+    def describe_change_set(self, ChangeSetName: str) -> dict[str, str]:  # noqa: N803
+        return {"ExecutionStatus": "EXECUTE_COMPLETE"}
+
+    def execute_change_set(self, ChangeSetName: str) -> None:  # noqa: N803
+        assert ChangeSetName == "change"
+
+
+def event(name: str, kind: str, reason: str | None = None) -> dict[str, str | None]:
     return {
         "LogicalResourceId": name,
         "ResourceType": kind,
-        "StackId": stack,
-        "PhysicalResourceId": physical,
         "ResourceStatus": "CREATE_FAILED",
         "ResourceStatusReason": reason,
     }
 
 
-def test_the_failed_resource_of_a_nested_stack_is_named_first() -> None:
-    assert failed(Events(), "root") == [
-        "Table (AWS::DynamoDB::Table): Name is taken",
-        "Glucose (AWS::CloudFormation::Stack): Nested stack failed",
-    ]
+def test_the_failed_resource_of_a_nested_stack_is_named() -> None:
+    assert failed(Failed()) == ["Table (AWS::DynamoDB::Table): Name is taken"]
+
+
+def test_a_failed_nested_stack_fails_the_deployment() -> None:
+    with pytest.raises(CloudError, match="Name is taken"):
+        execute(Failed(), "change")
 
 
 class Refusing:
