@@ -1,11 +1,16 @@
 """What all suites share."""
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from infra.local.endpoints import Endpoints
+from tests.clouds import ROOT, LocalCloud, running
+
+TOY = ROOT / "tests/integration/toy"
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 for name in [name for name in os.environ if name.startswith("QUINTET_")]:
@@ -18,3 +23,25 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"no real data at {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud with a small collection that misbehaves on request; its sources are a copy that tests may change."""
+    place = tmp_path_factory.mktemp("toy")
+    shutil.copytree(TOY, place / "sources", ignore=shutil.ignore_patterns("__pycache__"))
+    cloud = LocalCloud(place / "cloud", place / "sources/template.yaml")
+    cloud.up()
+    yield cloud
+    cloud.run("down")
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+    """The real collection's endpoints: those of AWS_ENDPOINT_URL where set, else of a cloud of the tests' own."""
+    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+        yield running(endpoint)
+        return
+    own = LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml")
+    yield own.up()
+    own.run("down")

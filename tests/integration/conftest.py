@@ -1,110 +1,13 @@
-"""A running cloud for the tests that need one: that of AWS_ENDPOINT_URL where set, else one of their own."""
+"""These tests talk to servers on this machine."""
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.local.endpoints import Endpoints, RoomEndpoints
-from infra.local.folder import Folder
-from infra.local.rooms import ROOMS
-from infra.local.stack import Aws, outputs
-
-ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-TOY = HERE / "toy"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.enable_socket)
-
-
-@dataclass(frozen=True)
-class LocalCloud:
-    """The command line's cloud in a folder of its own, on free ports; the command is run as a user runs it."""
-
-    folder: Path
-    template: Path
-
-    def run(self, verb: str, *options: str, **more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(self.command(verb, *options), cwd=ROOT, env=environment(**more), capture_output=True,
-                              text=True, timeout=560, check=False)  # fmt: skip
-
-    def command(self, verb: str, *options: str) -> list[str]:
-        where = ["--dir", str(self.folder), "--template", str(self.template), "--free-ports"]
-        return [sys.executable, "-m", "infra.local", verb, *where, *options]
-
-    def up(self, *options: str, **more: str) -> Endpoints:
-        done = self.run("up", *options, **more)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return self.endpoints
-
-    @property
-    def endpoints(self) -> Endpoints:
-        found = Endpoints.read(Folder(self.folder))
-        assert found is not None
-        return found
-
-    def client(self, service: str) -> Any:
-        assert self.endpoints.aws is not None
-        return Aws(self.endpoints.aws).client(service)
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The shell's, without what would point the cloud to servers of somebody else."""
-    foreign = ("AWS_", "REDIS_URL", "RABBITMQ_", "MLFLOW_")
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(foreign)}, **more}
-
-
-@pytest.fixture(scope="session")
-def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
-    """A cloud with a small collection that misbehaves on request; its sources are a copy that tests may change."""
-    place = tmp_path_factory.mktemp("toy")
-    shutil.copytree(TOY, place / "sources", ignore=shutil.ignore_patterns("__pycache__"))
-    cloud = LocalCloud(place / "cloud", place / "sources/template.yaml")
-    cloud.up()
-    yield cloud
-    cloud.run("down")
-
-
-@pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """The real collection's endpoints; read AWS_ENDPOINT_URL to use a cloud that runs already."""
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        yield running(endpoint)
-        return
-    own = LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml")
-    yield own.up()
-    own.run("down")
-
-
-def running(endpoint: str) -> Endpoints:
-    """What is deployed at an endpoint: an emulator's, or AWS's own."""
-    aws = Aws(endpoint)
-    stacks = {name: values for name, values in outputs(aws).items() if name in ROOMS}
-    return Endpoints(
-        rooms={name: RoomEndpoints(http=address(aws, values)) for name, values in stacks.items()},
-        aws=endpoint,
-        redis=os.environ.get("REDIS_URL"),
-        credentials={name: {"api_key": key(aws, values)} for name, values in stacks.items()},
-    )
-
-
-def address(aws: Aws, values: dict[str, str]) -> str:
-    if ".amazonaws.com" in aws.endpoint:
-        return values["ApiUrl"].rstrip("/")
-    stages = aws.client("apigateway").get_stages(restApiId=values["ApiId"])["item"]
-    return f"{aws.endpoint}/_aws/execute-api/{values['ApiId']}/{stages[-1]['stageName']}"
-
-
-def key(aws: Aws, values: dict[str, str]) -> str:
-    secret = aws.client("secretsmanager").get_secret_value(SecretId=values["ApiKeysSecretArn"])
-    return str(secret["SecretString"]).splitlines()[0]

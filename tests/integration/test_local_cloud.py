@@ -13,8 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from infra.local.stack import Aws, outputs
-
-from .conftest import LocalCloud
+from tests.clouds import LocalCloud
 
 MB = 1024 * 1024
 

@@ -15,8 +15,7 @@ import pytest
 from infra.local.endpoints import Endpoints
 from infra.local.folder import Folder
 from infra.local.processes import Processes, Record, marked
-
-from .conftest import ROOT, LocalCloud, environment
+from tests.clouds import ROOT, LocalCloud, environment
 
 LOOPBACK = ("127.", "::1", "::ffff:127.")
 
