@@ -7,7 +7,7 @@ template=${1:?a template, for instance infra/glucose.yaml} runtime=${2:?a runtim
 shift 2
 name=$(basename "$template" .yaml)
 sam=$(.venv/bin/python -m infra.tools sam)
-export PYTHON_VERSION=${runtime#python} SAM_CLI_TELEMETRY=0
+export PYTHON=$PWD/.venv/bin/python PYTHON_VERSION=${runtime#python} SAM_CLI_TELEMETRY=0
 settings=(--config-file "$PWD/samconfig.toml" --config-env aws)
 
 "$sam" build "${settings[@]}" --template-file "$template" --build-dir ".aws-sam/$name" \

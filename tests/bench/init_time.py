@@ -109,8 +109,8 @@ def variables(bundle: Bundle, endpoint: str) -> dict[str, str]:
     return own | MADE_UP | {"AWS_LAMBDA_FUNCTION_NAME": bundle.name, "AWS_ENDPOINT_URL": endpoint}
 
 
-class SecretsManager(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:  # noqa: N802 - the name that http.server calls
+class Secrets(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
         body = json.dumps({"ARN": "arn", "Name": "keys", "SecretString": "a-key\n"}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -123,7 +123,7 @@ class SecretsManager(BaseHTTPRequestHandler):
 
 @contextmanager
 def secrets_manager() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), SecretsManager)
+    server = HTTPServer(("127.0.0.1", 0), Secrets)
     Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -137,8 +137,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     runs = parser.parse_args().runs
     print(f"INIT in ms above bare Python, median of {runs} fresh processes\n")
+    built = build_bundles()
+    print("unzipped: " + ", ".join(f"{bundle.label} {bundle.bytes() / 1e6:.0f} MB" for bundle in built))
     print(f"{'function':<16} {'open':>6} {'closed':>7} {'goal':>6}")
-    for row in measure(build_bundles(), runs):
+    for row in measure(built, runs):
         closed = f"{row.closed:7.0f} {row.goal:6}" if row.closed else ""
         print(f"{row.label:<16} {row.open:6.0f} {closed}", flush=True)
 

@@ -1,7 +1,10 @@
 """What `sam build` makes: each function with its layers, as Lambda will see it."""
 
+import json
+import os
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +22,8 @@ LIMIT = 250 * 1024 * 1024
 """Bytes that Lambda takes of a function and its layers, unzipped."""
 
 HEAVY = ("aws_xray_sdk", "lightgbm", "matplotlib", "mlflow", "pandas", "scipy", "sklearn", "torch")
+MAY: dict[str, tuple[str, ...]] = {}
+"""Functions that need one of these: "room name" -> what they may import."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +54,29 @@ def oversize(bundle: Bundle, limit: int = LIMIT) -> Iterator[str]:
         yield f"{bundle.label} takes {taken / 1e6:.0f} MB unzipped, more than {limit / 1e6:.0f}"
 
 
+def imported(bundle: Bundle) -> set[str]:
+    """Modules that importing the handler loads, in a fresh process without settings. Raises CalledProcessError."""
+    path = os.pathsep.join(str(folder) for folder in (bundle.task, *(layer / "python" for layer in bundle.layers)))
+    module = bundle.handler.partition(".")[0]
+    ask = f"import json, sys, {module}; print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    command = [str(lambda_python()), "-B", "-c", ask]
+    variables = {"PYTHONPATH": path, "PATH": os.defpath}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def heavy(bundle: Bundle, modules: Collection[str]) -> Iterator[str]:
+    for name in HEAVY:
+        if name in modules and name not in MAY.get(bundle.label, ()):
+            yield f"{bundle.label} imports {name}"
+
+
 def bundles(built: Path) -> list[Bundle]:
     """Every function of every room in the built root template."""
     root = Template.read(built)
-    rooms = {name: built.parent / one["Location"] for name, one in root.resources("AWS::Serverless::Application").items()}
-    return [bundle for name, path in rooms.items() for bundle in room_bundles(name.lower(), Template.read(path))]
+    stacks = root.resources("AWS::Serverless::Application").items()
+    rooms = {name.lower(): Template.read(built.parent / stack["Location"]) for name, stack in stacks}
+    return [bundle for name, template in rooms.items() for bundle in room_bundles(name, template)]
 
 
 def room_bundles(room: str, template: Template) -> Iterator[Bundle]:

@@ -57,9 +57,11 @@ def environment_reads(source: Source) -> Iterator[str]:
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.environb", "os.getenv"):
             yield f"{source.path}:{node.lineno} reads the environment"
-        if isinstance(node, ast.ImportFrom) and node.module == "os":
-            if {"environ", "environb", "getenv"} & {name.name for name in node.names}:
-                yield f"{source.path}:{node.lineno} reads the environment"
+        names = (
+            {name.name for name in node.names} if isinstance(node, ast.ImportFrom) and node.module == "os" else set()
+        )
+        if isinstance(node, ast.ImportFrom) and names & {"environ", "environb", "getenv"}:
+            yield f"{source.path}:{node.lineno} reads the environment"
 
 
 def broad_excepts(source: Source) -> Iterator[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PINNED = [*sorted((ROOT / "layers").glob("*/requirements.txt")), *sorted((ROOT / "gpu_workers").glob("*/requirements.txt"))]  # fmt: skip
+PINNED = [path for part in ("layers", "gpu_workers") for path in sorted((ROOT / part).glob("*/requirements*.txt"))]
 OF_THE_RUNTIME = {"boto3", "botocore", "awslambdaric"}
 
 
