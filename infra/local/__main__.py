@@ -54,6 +54,7 @@ def obey(verb: str, cloud: Cloud) -> int:
         case "down":
             down(cloud)
         case "logs":
+            running(cloud)
             follow(cloud, lambda line: print(line, flush=True))
         case "endpoints":
             print((cloud.folder.endpoints).read_text() if running(cloud) else "", end="")

@@ -1,9 +1,9 @@
-"""Bringing the deployed stacks up to date with the sources: nothing is done where nothing changed."""
+"""Bringing the deployed stacks up to date with the sources."""
 
 import os
 import sys
-import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 from infra.local import build, credentials, stack
 from infra.local.cloud import Cloud
@@ -14,22 +14,35 @@ from infra.local.stack import Aws
 Outputs = dict[str, dict[str, str]]
 
 
-def deploy(cloud: Cloud, aws: Aws, redis: str | None, fresh: bool) -> tuple[Outputs, credentials.Credentials]:
-    """The rooms' stack outputs and their credentials; `fresh` where nothing can be deployed yet."""
-    wanted = parameters(cloud, redis)
-    state = build.fingerprint(cloud.template, wanted)
+def outdated(cloud: Cloud, redis: str | None) -> bool:
+    """Whether what is deployed, if anything, is not what the sources say."""
     known = read_json(cloud.folder.run / "deployed.json")
-    if known and known["state"] == state and not fresh:
-        return known["outputs"], known["credentials"]
+    return not known or known["state"] != build.fingerprint(cloud.template, parameters(cloud, redis))
+
+
+def forget(cloud: Cloud) -> None:
     (cloud.folder.run / "deployed.json").unlink(missing_ok=True)
+
+
+def built(cloud: Cloud) -> Path:
+    """The template, built with its functions and layers."""
     with cloud.progress.step("Building the functions and layers"):
-        threading.Thread(target=stack.warm, args=(aws,), daemon=True).start()
-        built = build.build(cloud)
+        return build.build(cloud)
+
+
+def deploy(cloud: Cloud, aws: Aws, redis: str | None, template: Path | None) -> tuple[Outputs, credentials.Credentials]:
+    """The rooms' stack outputs and their credentials, deployed now where a built template is given."""
+    record = cloud.folder.run / "deployed.json"
+    if template is None:
+        known = read_json(record)
+        return known["outputs"], known["credentials"]
+    wanted = parameters(cloud, redis)
     with cloud.progress.step("Deploying the stacks"):
-        stack.deploy(aws, built, wanted)
+        stack.deploy(aws, template, wanted)
         outputs = stack.outputs(aws)
         keys = credentials.renew(aws, outputs)
-    write_json(cloud.folder.run / "deployed.json", {"state": state, "outputs": outputs, "credentials": keys})
+    state = build.fingerprint(cloud.template, wanted)
+    write_json(record, {"state": state, "outputs": outputs, "credentials": keys})
     return outputs, keys
 
 

@@ -62,22 +62,11 @@ def warm(aws: Aws) -> None:
 
 
 def deploy(aws: Aws, built: Path, parameters: dict[str, str]) -> None:
-    """Make the stack, anew where there is one; raises CloudError with the resource that failed and its reason.
-
-    LocalStack updates neither nested stacks nor APIs and aliases: an update would say that it is done, and be none.
-    """
+    """Make the stack in a new LocalStack; raises CloudError with the resource that failed and its reason."""
     storage, client = aws.client("s3"), aws.client("cloudformation")
     storage.create_bucket(Bucket=BUCKET)
     template = packaged(built, Bucket(storage, BUCKET))
-    remove(client)
     execute(client, change_set(client, template, parameters))
-
-
-def remove(client: Any) -> None:
-    """The stack and those nested in it; one that failed hangs on no parent."""
-    for name in [STACK, *parts(client)]:
-        client.delete_stack(StackName=name)
-        until(lambda name=name: status(client, name) in GONE, "The removal of what was deployed hangs.")  # type: ignore[misc]
 
 
 def parts(client: Any) -> list[str]:
@@ -142,7 +131,16 @@ def failed(client: Any) -> list[str]:
                 lines.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {reason}")
         if not lines and status(client, stack) != "CREATE_COMPLETE":
             lines.append(f"{stack} is in {status(client, stack)}")
-    return list(dict.fromkeys(lines))
+    return list(dict.fromkeys(lines)) or unfinished(client)
+
+
+def unfinished(client: Any) -> list[str]:
+    """Resources that say no reason and are not there all the same."""
+    return [
+        f"{part['LogicalResourceId']} ({part['ResourceType']}) is in {part['ResourceStatus']}"
+        for part in client.describe_stack_resources(StackName=STACK)["StackResources"]
+        if not part["ResourceStatus"].endswith("_COMPLETE")
+    ]
 
 
 def outputs(aws: Aws) -> dict[str, dict[str, str]]:

@@ -1,8 +1,10 @@
 """Starting, stopping and looking at a local cloud; each is safe to repeat."""
 
-from infra.local import gates, localstack, mlflow_server, rabbitmq, redis
+import threading
+from pathlib import Path
+
+from infra.local import deploy, gates, localstack, mlflow_server, rabbitmq, redis, stack
 from infra.local.cloud import Cloud
-from infra.local.deploy import deploy
 from infra.local.endpoints import Endpoints, RoomEndpoints
 from infra.local.rooms import chosen, needed
 from infra.local.stack import Aws
@@ -28,13 +30,12 @@ def started(cloud: Cloud) -> Endpoints:
     redis_url = redis.start(cloud) if "redis" in needs else None
     amqp_url = rabbitmq.start(cloud) if "rabbitmq" in needs else None
     mlflow_url = mlflow_server.start(cloud) if "mlflow" in needs else None
-    endpoint, fresh = localstack.start(cloud, redis_url, amqp_url)
-    aws = Aws(endpoint)
-    outputs, credentials = deploy(cloud, aws, redis_url, fresh)
+    aws, template = renewed(cloud, redis_url, amqp_url)
+    outputs, credentials = deploy.deploy(cloud, aws, redis_url, template)
     doors = gates.start(cloud, aws, rooms, outputs)
     return Endpoints(
         rooms={room.name: RoomEndpoints(http=doors.get(room.name)) for room in rooms},
-        aws=endpoint,
+        aws=aws.endpoint,
         redis=redis_url,
         rabbitmq=amqp_url,
         mlflow=mlflow_url,
@@ -42,8 +43,29 @@ def started(cloud: Cloud) -> Endpoints:
     )
 
 
+def renewed(cloud: Cloud, redis_url: str | None, amqp_url: str | None) -> tuple[Aws, Path | None]:
+    """A LocalStack, and the built template where that is still to be deployed.
+
+    LocalStack updates neither nested stacks nor APIs and aliases, and removing them fails now and then: what changed is
+    deployed to a new one. A build that fails leaves the old one alone.
+    """
+    template = None
+    outdated = deploy.outdated(cloud, redis_url)
+    if outdated and cloud.processes.alive(localstack.NAME):
+        template = deploy.built(cloud)
+        deploy.forget(cloud)
+        cloud.processes.stop(localstack.NAME)
+    endpoint, fresh = localstack.start(cloud, redis_url, amqp_url)
+    aws = Aws(endpoint)
+    if fresh:
+        threading.Thread(target=stack.warm, args=(aws,), daemon=True).start()
+    if fresh or outdated:
+        template = template or deploy.built(cloud)
+    return aws, template
+
+
 def undo(cloud: Cloud, before: set[int]) -> None:
-    """What was running stays, so that a failed redeployment leaves the cloud as it was."""
+    """What was running stays, but for a LocalStack that was to be replaced."""
     new = [name for name, record in cloud.processes.records().items() if record.pid not in before]
     cloud.processes.stop(*new)
     cloud.processes.stop_strays()

@@ -44,18 +44,18 @@ def main() -> int:
 def demonstrate(cloud: Cloud, rooms: list[str], console: Console) -> int:
     if unknown := [name for name in rooms if name not in SHOWS]:
         raise CloudError(f"No demonstration of {', '.join(unknown)}.", f"Built rooms: {', '.join(SHOWS)}.")
-    was_running = bool(status(cloud)) and all(status(cloud).values())
+    running = Endpoints.read(cloud.folder) if all(status(cloud).values()) else None
     pictures = cloud.folder.path / "demo"
     pictures.mkdir(parents=True, exist_ok=True)
     try:
-        endpoints = up(cloud)
+        endpoints = running or up(cloud)
         for name in rooms:
             console.rule(f"[bold]{name}")
             SHOWS[name](endpoints, pictures, console)
     finally:
-        if not was_running:
+        if not running:
             down(cloud)
-    console.print("The collection that was running goes on." if was_running else "Everything was stopped again.")
+    console.print("The collection that was running goes on." if running else "Everything was stopped again.")
     return 0
 
 

@@ -33,9 +33,9 @@ class Shown:
 
 
 def show(endpoints: Endpoints, pictures: Path, console: Console) -> None:
-    address = endpoints.rooms["glucose"].http
+    key = endpoints.credentials["glucose"]["api_key"]
     patients = virtual_patients()
-    with httpx.Client(base_url=str(address), timeout=60) as api:
+    with httpx.Client(base_url=str(endpoints.rooms["glucose"].http), headers={"X-API-Key": key}, timeout=60) as api:
         for (patient, samples), (vendor, write) in zip(patients.items(), EXPORTS.items(), strict=False):
             shown = forecast(api, patient, vendor, write(samples), console)
             tell(shown, console)

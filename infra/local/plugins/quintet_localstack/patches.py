@@ -10,6 +10,7 @@ from localstack.services.cloudformation.resource_provider import ResourceProvide
 from localstack.utils.json import parse_json_or_yaml
 
 PAUSE = 0.1  # seconds
+API_CALL = "/_aws/execute-api/"
 GATEWAY_RESPONSES = "x-amazon-apigateway-gateway-responses"
 
 Import = Callable[..., Any]
@@ -90,10 +91,10 @@ def keep_forms_as_sent() -> None:
 
     guess = ServiceNameParser.__call__
 
-    def remember_and_guess(self: Any, chain: Any, context: Any, response: Any) -> Any:
-        if context.request.mimetype == "multipart/form-data":
-            context.request.get_data(cache=True)  # before the form is read, which empties the stream
+    def guess_where_needed(self: Any, chain: Any, context: Any, response: Any) -> Any:
+        if context.request.path.startswith(API_CALL):
+            return None  # no guess is needed, and none fails for what is in the form
         return guess(self, chain, context, response)
 
-    ServiceNameParser.__call__ = remember_and_guess
+    ServiceNameParser.__call__ = guess_where_needed
     parse.restore_payload = lambda request: request.get_data()
