@@ -1,5 +1,6 @@
 """The figure is the original's: traces, colours, places."""
 
+import json
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
-from quintet.glucose.figure import draw, kernel_density
+from quintet.glucose.figure import Floats, draw, kernel_density
 
 START = datetime(2026, 3, 1, 8, 2, 30)
 TIMES = [START + timedelta(minutes=5 * step) for step in range(24)]
@@ -55,6 +56,31 @@ def test_a_certain_step_has_no_density() -> None:
     samples = SAMPLES.copy()
     samples[:, 4] = 120.0
     assert len(draw(TIMES, TRUTH, MEDIAN, samples)["data"]) == 13
+
+
+def test_a_step_all_but_certain_has_no_density() -> None:
+    samples = SAMPLES.copy()
+    samples[:, 4] = [500.999, *[501.0] * 9]
+    assert len(draw(TIMES, TRUTH, MEDIAN, samples)["data"]) == 13
+
+
+def clipped(hairs: Floats, unclipped: int) -> Floats:
+    """Samples (10, 12) at the sensor's limit but for some, which are a hair below it: one hair a step."""
+    samples = np.full((10, 12), 501.0)
+    samples[:unclipped] -= hairs
+    return samples
+
+
+ANY_SAMPLES = arrays(np.float64, (10, 12), elements=some.floats(39, 501))
+CLIPPED_SAMPLES = some.builds(clipped, arrays(np.float64, 12, elements=some.floats(0, 3)), some.integers(1, 9))
+
+
+@given(ANY_SAMPLES | CLIPPED_SAMPLES)
+def test_any_samples_make_a_figure_of_finite_numbers(samples: Floats) -> None:
+    figure = draw(TIMES, TRUTH, MEDIAN, samples)
+    json.dumps(figure, allow_nan=False)
+    assert {len(trace["x"]) - len(trace["y"]) for trace in figure["data"]} == {0}
+    assert all(TIMES[0] <= datetime.fromisoformat(x) <= TIMES[-1] for trace in figure["data"] for x in trace["x"])
 
 
 def test_the_density_is_scipys() -> None:

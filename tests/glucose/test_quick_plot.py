@@ -9,18 +9,21 @@ import pytest
 from infra.local.demo.exports import Sample, write_dexcom
 from infra.local.demo.glucose import virtual_patients
 from quintet.adapters.memory_forecaster import PersistenceForecaster
+from quintet.adapters.onnx_model import OnnxForecaster
 from quintet.glucose.messages import ProcessRequest, QuickPlotResponse
+from quintet.glucose.ports import Forecaster
 from quintet.glucose.quick_plot import quick_plot
 from quintet.glucose.settings import GlucoseForecast
+from quintet.glucose.wiring import MODEL
 from quintet.kernel.settings import read
 
 SAMPLES = next(iter(virtual_patients().values()))
 SETTINGS = read(GlucoseForecast, {})
 
 
-def plot(content: bytes) -> QuickPlotResponse:
+def plot(content: bytes, forecaster: Forecaster | None = None) -> QuickPlotResponse:
     request = ProcessRequest(csv_base64=base64.b64encode(content).decode())
-    return quick_plot(request, PersistenceForecaster(), SETTINGS)
+    return quick_plot(request, forecaster or PersistenceForecaster(), SETTINGS)
 
 
 def unified(samples: list[Sample], *more: str) -> bytes:
@@ -70,3 +73,11 @@ def test_low_and_high_are_read() -> None:
     answer = plot(export)
     assert answer.warnings.out_of_range
     assert np.isfinite(answer.plot_data["data"][12]["y"]).all()
+
+
+def test_forecasts_that_touch_the_sensors_limit_are_drawn() -> None:
+    falling = np.linspace(601, 501, 130).round(2).tolist()
+    samples = [Sample(it.time, level, 0, 0) for it, level in zip(SAMPLES, falling, strict=False)]
+    answer = plot(unified(samples), OnnxForecaster(MODEL))
+    assert answer.error is None
+    assert {trace["name"] for trace in answer.plot_data["data"][-2:]} == {"True Values", "Median Forecast"}

@@ -21,6 +21,7 @@ HEADER = (
     "Glucose Rate of Change (mg/dL/min),Transmitter Time (Long Integer),Transmitter ID\n"
 )
 UNIFIED = "sequence_id,original_datetime,quality,event_type,datetime,glucose,carbs\n"
+NIGHTSCOUT = "# CGM ENTRIES\nDate,Time,Glucose (mg/dL)\n1/1/2025,1:00:00 AM,100\n"
 
 
 def reading(glucose: str = "144", time: str = "2025-05-01 00:01:47") -> str:
@@ -112,6 +113,30 @@ def test_an_endless_cell_is_refused() -> None:
 
 def test_more_rows_than_a_sensor_writes_are_refused() -> None:
     assert "rows" in refused(HEADER + "x\n" * 1_000_001, MalformedData)
+
+
+def test_more_columns_than_a_sensor_writes_are_refused() -> None:
+    header = HEADER.strip() + "," * 400_000
+    message = refused("\n" + header + "\n" + reading() * 4000, MalformedData)
+    assert message.startswith("Line 2: the header names 400014 columns")
+    assert "200" in message
+
+
+def test_as_many_columns_as_allowed_are_read() -> None:
+    text = HEADER.strip() + "," * 186 + "\n" + reading()
+    assert read(text.encode()).glucose.tolist() == [144.0]
+
+
+@pytest.mark.parametrize("kind", ["CGM ENTRIES", "TREATMENTS"])
+def test_a_section_that_comes_again_is_named_by_its_line(kind: str) -> None:
+    treatments = "# TREATMENTS\nDate,Time,Event Type\n1/1/2025,1:00:00 AM,Note\n"
+    message = refused(NIGHTSCOUT + treatments + f"\n # {kind}\n" * 100_000, MalformedData)
+    assert message.startswith(f"Line 8: the section '# {kind}' begins a second time")
+
+
+@pytest.mark.timeout(20)
+def test_a_long_cell_that_is_almost_a_number_takes_no_time() -> None:
+    assert np.isnan(read((HEADER + reading("1" * 100_000 + "x")).encode()).glucose).all()
 
 
 @pytest.mark.parametrize(

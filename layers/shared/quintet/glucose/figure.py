@@ -24,16 +24,12 @@ def draw(times: Sequence[datetime], true_values: Floats, median: Floats, samples
     future is not known yet; median: (12,); samples: (n, 12). All mg/dL.
     """
     forecast_times = times[STEPS_OUT:]
-    densities = [
-        _density(time, samples[:, step], step)
-        for step, time in enumerate(forecast_times)
-        if np.std(samples[:, step]) > _LEAST_SPREAD
-    ]
+    densities = (_density(time, samples[:, step], step) for step, time in enumerate(forecast_times))
     anchor = times[STEPS_OUT - 1]
     past_value = true_values[STEPS_OUT - 1]
     return {
         "data": [
-            *densities,
+            *filter(None, densities),
             _line("True Values", "blue", 6, times[: len(true_values)], true_values),
             _line("Median Forecast", "red", 8, [anchor, *forecast_times], [past_value, *median]),
         ],
@@ -54,9 +50,14 @@ def kernel_density(points: Floats, grid: Floats) -> Floats:
     return np.asarray(normal.mean(axis=1) / bandwidth, dtype=np.float64)
 
 
-def _density(time: datetime, points: Floats, step: int) -> dict[str, Any]:
+def _density(time: datetime, points: Floats, step: int) -> dict[str, Any] | None:
+    """None where the points lie so close together that all of the density falls between two points of the grid."""
+    if np.std(points) <= _LEAST_SPREAD:
+        return None
     grid = np.linspace(0.8 * points.min(), 1.2 * points.max(), GRID_POINTS)
     density = kernel_density(points, grid)
+    if not density.max():
+        return None
     offsets = WIDTH_OF_DENSITY * (density / density.max())[::-1]
     return {
         "type": "scatter",

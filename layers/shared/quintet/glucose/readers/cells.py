@@ -11,7 +11,7 @@ import numpy as np
 from quintet.glucose.unified import Floats, Mask
 
 LIMIT: Final = 10_000.0  # mg/dL, grams, units: nothing of the kind gets there
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def number(cell: str, factor: float = 1.0) -> float:

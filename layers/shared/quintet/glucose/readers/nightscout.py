@@ -37,14 +37,31 @@ def read(text: str) -> list[UnifiedTrace]:
 
 def _sections(text: str) -> tuple[Source, Source | None]:
     """Readings, wherever they stand, and treatments, if any."""
-    starts = [*_SECTION.finditer(text)]
+    starts = _starts(text)
     ends = [*(start.start() for start in starts[1:]), len(text)]
     found = {"CGM ENTRIES": Source(text[: starts[0].start()] if starts else text)}
     for start, end in zip(starts, ends, strict=False):
         section = text[start.start() : end]
         if section.count("\n") > 1:
-            found[start[1]] = Source(section, first_line=text.count("\n", 0, start.start()) + 1)
+            found[start[1]] = Source(section, first_line=_line(text, start))
     return found["CGM ENTRIES"], found.get("TREATMENTS")
+
+
+def _starts(text: str) -> list[re.Match[str]]:
+    """In the order of the text. Raises MalformedData where a section comes twice, as in exports put together."""
+    starts: dict[str, re.Match[str]] = {}
+    for start in _SECTION.finditer(text):
+        if start[1] in starts:
+            raise MalformedData(
+                f"Line {_line(text, start)}: the section '# {start[1]}' begins a second time. "
+                "Send each export by itself, as it was exported."
+            )
+        starts[start[1]] = start
+    return [*starts.values()]
+
+
+def _line(text: str, start: re.Match[str]) -> int:
+    return text.count("\n", 0, start.start()) + 1
 
 
 def _times(tables: list[Table]) -> list[Times]:

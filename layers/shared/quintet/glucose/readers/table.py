@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from quintet.glucose.errors import MalformedData, MissingColumn
 
 MOST_ROWS: Final = 1_000_000  # two years of a reading every minute
+_MOST_COLUMNS: Final = 200  # a pump's export has about 50
 _HEADER_WITHIN: Final = 40  # lines
 _DECORATION: Final = str.maketrans("", "", '"“”\ufeff')
 
@@ -51,10 +52,15 @@ class Table:
 
     def __init__(self, source: Source, required: Sequence[str], optional: Sequence[str] = ()) -> None:
         """`required`: two or more names. Raises MissingColumn where no row among the first has them, MalformedData
-        where a line cannot be split."""
+        where that row has too many columns or a line cannot be split."""
         self._source = source
         lines = source.lines()
         header, self._header_lines = _find_header(lines, required, source)
+        if len(header) > _MOST_COLUMNS:
+            raise MalformedData(
+                f"Line {source.first_line + self._header_lines - 1}: the header names {len(header)} columns, and no "
+                f"sensor's export has more than {_MOST_COLUMNS}. Send the file as it was exported."
+            )
         self._present = {name: header.index(name) for name in [*required, *optional] if name in header}
         rows = source.rows(lines)
         try:
