@@ -2,9 +2,11 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
+from urllib.parse import urljoin
 
 import pytest
 from fastapi import Depends, FastAPI, File, UploadFile
@@ -170,6 +172,92 @@ def test_not_json_and_not_a_route(client: TestClient) -> None:
     assert client.get("/greet").status_code == 405
 
 
+def test_a_stranger_is_not_told_what_is_wrong_with_the_body(client: TestClient) -> None:
+    for path in ("/greet", "/uploads"):
+        answer = client.post(path, content=b"{", headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()) == (401, {"detail": "API key required"})
+    assert client.post("/size", content=b"{", headers={"Content-Type": "application/json"}).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["/greet/", "/uploads/", "/jobs/1/", "/docs/"])
+def test_a_trailing_slash_is_another_path_and_leads_nowhere(client: TestClient, path: str) -> None:
+    for method in ("GET", "POST"):
+        answer = client.request(method, path, headers={**ADA, "Host": "evil.example"}, follow_redirects=False)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "Not Found"})
+
+
+PART = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+FILE_PART = PART.replace(b"\r\n\r\n", b'; filename="a"\r\n\r\n')
+BROKEN_FORMS = {
+    "no boundary": (b"--b", ""),
+    "empty boundary": (b"--b", "; boundary="),
+    "no form": (b"name,age", "; boundary=b"),
+    "a part without a name": (PART.replace(b'; name="a"', b"") + b"--b--\r\n", "; boundary=b"),
+    "too many fields": (PART * 1001 + b"--b--\r\n", "; boundary=b"),
+    "too many files": (FILE_PART * 1001 + b"--b--\r\n", "; boundary=b"),
+    "a field too large": (PART.replace(b"1", b"1" * 2_000_000) + b"--b--\r\n", "; boundary=b"),
+    "headers without end": (b"--b\r\n" + b"X: y\r\n" * 5000, "; boundary=b"),
+}
+
+
+@pytest.mark.parametrize(("body", "boundary"), BROKEN_FORMS.values(), ids=BROKEN_FORMS)
+def test_a_broken_form_is_named(client: TestClient, body: bytes, boundary: str) -> None:
+    answer = client.post("/size", content=body, headers={"Content-Type": f"multipart/form-data{boundary}"})
+    assert answer.status_code == 400
+    assert len(answer.json()["detail"]) > 15
+
+
+# --- what the document says
+
+
+@pytest.fixture
+def document(client: TestClient) -> Any:
+    client.get("/openapi.json")
+    return client.get("/openapi.json").json()
+
+
+def test_the_document_names_the_key_where_it_is_needed(document: Any) -> None:
+    scheme = document["components"]["securitySchemes"]["APIKeyHeader"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "X-API-Key")
+    operations = {path: next(iter(methods.values())) for path, methods in document["paths"].items()}
+    needed = {path for path, operation in operations.items() if operation.get("security") == [{"APIKeyHeader": []}]}
+    assert needed == {"/greet", "/uploads", "/jobs/{job_id}", "/jobs/{job_id}/result"}
+    assert "security" not in operations["/long"]
+    assert {} in operations["/size"]["security"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/greet", "200 202 303 400 401 403 404 413 422 500 503 504"),
+        ("post", "/uploads", "201 202 303 400 401 403 404 413 422 500 503 504"),
+        ("get", "/jobs/{job_id}", "200 401 403 404 422 500 503"),
+        ("get", "/jobs/{job_id}/result", "200 303 401 403 404 409 422 500 503"),
+        ("get", "/long", "200 422 500 503"),
+    ],
+)
+def test_the_document_tells_every_answer(document: Any, method: str, path: str, statuses: str) -> None:
+    answers = document["paths"][path][method]["responses"]
+    assert sorted(answers) == statuses.split()
+    assert "Retry-After" in answers["503"]["headers"]
+    for status in sorted(set(answers) - {"422"}):
+        if status >= "400":
+            assert answers[status]["content"]["application/json"]["schema"]["$ref"].endswith("/Problem")
+
+
+def test_the_document_tells_of_jobs_and_uploads_once(document: Any) -> None:
+    greet = document["paths"]["/greet"]["post"]
+    assert [parameter["name"] for parameter in greet["parameters"]] == ["Prefer", "X-Upload-Key"]
+    assert greet["responses"]["202"]["content"]["application/json"]["schema"]["$ref"].endswith("/Job")
+    assert {"Location", "Retry-After"} <= set(greet["responses"]["202"]["headers"])
+
+
+def test_every_reference_of_the_document_leads_somewhere(document: Any) -> None:
+    references = set(re.findall(r'"#/components/schemas/([^"]+)"', json.dumps(document)))
+    assert references <= set(document["components"]["schemas"])
+    assert document["openapi"].startswith("3.1")
+
+
 def test_correlation_ids_are_kept_made_and_never_believed_blindly(client: TestClient) -> None:
     assert greet(client, **{"X-Correlation-ID": "a-1"}).headers["X-Correlation-ID"] == "a-1"
     made = greet(client).headers["X-Correlation-ID"]
@@ -268,8 +356,17 @@ def test_a_refusal_is_an_answer_too(client: TestClient, room: Greeter) -> None:
     assert (result.status_code, result.json()) == (404, {"detail": "no such guest"})
 
 
-def test_a_failure_is_tried_again_and_at_last_said(client: TestClient, room: Greeter) -> None:
+def test_a_crash_is_an_answer_too_for_it_would_crash_again(client: TestClient, room: Greeter) -> None:
     job = defer(client, "crash").json()
+    work_off(room, greeter_app(room))
+    done = client.get(job["url"], headers=ADA).json()
+    assert (done["status"], done["response_status"]) == ("completed", 500)
+    result = client.get(done["result_url"], headers=ADA)
+    assert (result.status_code, result.json()) == (500, {"detail": "Internal server error"})
+
+
+def test_a_failure_is_tried_again_and_at_last_said(client: TestClient, room: Greeter) -> None:
+    job = defer(client, "later").json()
     with pytest.raises(Unavailable):
         work_off(room, greeter_app(room))
     room.clock.advance(3601)
@@ -311,6 +408,24 @@ def test_a_stranger_can_start_no_job(client: TestClient, room: Greeter) -> None:
     answer = client.post("/greet", json={}, headers={"Prefer": "respond-async"})
     assert answer.status_code == 401
     assert not room.queue.sent
+
+
+@pytest.mark.parametrize("path", ["/greet", "/a/b", "/a/b/"])
+@pytest.mark.parametrize("stage", ["", "/prod"])
+def test_the_way_to_a_job_leads_there_behind_a_stage_too(client: TestClient, path: str, stage: str) -> None:
+    taken = client.post(path, headers={**ADA, "Prefer": "respond-async"})
+    home = f"https://api.example{stage}"
+    assert urljoin(f"{home}{path}", taken.headers["Location"]) == f"{home}{taken.json()['url']}"
+
+
+@pytest.mark.parametrize("host", ["[x", "a/b?c", "evil.example/prod"])
+def test_a_crafted_host_moves_no_job(client: TestClient, room: Greeter, host: str) -> None:
+    taken = client.post(
+        "/greet?a=1&b=%20", json={"name": "Eve", "age": 7}, headers={**ADA, "Host": host, "Prefer": "respond-async"}
+    )
+    assert taken.status_code == 202
+    kept = DeferredRequest.model_validate_json(room.queue.sent[0][0])
+    assert (kept.path, kept.query) == ("/greet", "a=1&b=%20")
 
 
 def test_uploads_and_jobs_go_together(client: TestClient, room: Greeter) -> None:

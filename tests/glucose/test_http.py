@@ -168,6 +168,17 @@ class TestClosed:
     def test_others_stay_out(self, client: TestClient, dexcom: bytes, headers: dict[str, str], status: int) -> None:
         assert plot(client, dexcom, **headers).status_code == status
 
+    def test_a_stranger_is_not_told_what_is_wrong_with_the_body(self, client: TestClient) -> None:
+        answer = client.post("/quick_plot", content=b"{", headers={"Content-Type": "application/json"})
+        assert (answer.status_code, answer.json()) == (401, {"detail": "API key required"})
+
+    def test_the_document_is_public_and_says_what_needs_a_key(self, client: TestClient) -> None:
+        assert client.get("/docs").status_code == 200
+        paths = client.get("/openapi.json").json()["paths"]
+        assert paths["/quick_plot"]["post"]["security"] == [{"APIKeyHeader": []}]
+        assert {} in paths["/convert_to_unified"]["post"]["security"]
+        assert "security" not in paths["/health"]["get"]
+
     def test_health_and_conversion_are_public(self, client: TestClient, dexcom: bytes) -> None:
         assert client.get("/health").status_code == 200
         assert convert(client, dexcom)["error"] is None

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quintet.entry.caller import Caller
-from quintet.entry.identity import REMEMBERED, known_caller
+from quintet.entry.identity import REMEMBERED, CallerFirst, known_caller
 from quintet.entry.ports import Objects, Queue, Record, Records
 from quintet.entry.uploads import ANSWER_LIMIT
 from quintet.kernel.clock import Clock
@@ -28,6 +28,9 @@ SCHEMA = 1
 KEPT = timedelta(days=1)
 GIVEN_UP_AFTER = timedelta(hours=1)
 """A job without an answer by then has failed for good: its message is among the dead letters."""
+
+PASSING = frozenset({502, 503, 504})
+"""Answers that another try may change. A 500 is none of them: what crashed once would crash for an hour."""
 
 _CARRIED_HEADERS = ("accept", "content-type", "x-upload-key")
 
@@ -68,8 +71,8 @@ class Job(BaseModel):
     job_id: str
     status: Literal["pending", "running", "completed", "failed"]
     created_at: datetime
-    url: str = Field(description="Ask here how far it is.")
-    result_url: str | None = Field(None, description="The answer, once the job is completed.")
+    url: str = Field(description="Ask here how far it is: to be appended to the API's address.")
+    result_url: str | None = Field(None, description="The answer, once completed: to be appended likewise.")
     response_status: int | None = Field(None, description="The HTTP status of that answer.")
     error: str | None = None
 
@@ -88,7 +91,11 @@ class Deferral:
             return
         request = Request(scope, receive)
         job = take(request, await request.body(), deferrals)
-        headers = {"Location": job.url, "Preference-Applied": "respond-async", "Retry-After": "1"}
+        headers = {
+            "Location": _seen_from(scope["path"], job.url),
+            "Preference-Applied": "respond-async",
+            "Retry-After": "1",
+        }
         await JSONResponse(job.model_dump(mode="json"), 202, headers)(scope, receive, send)
 
 
@@ -97,6 +104,15 @@ def _wants_deferral(scope: Scope) -> bool:
         return False
     preferences = Request(scope).headers.get("prefer", "")
     return "respond-async" in [part.strip().lower() for part in preferences.replace(";", ",").split(",")]
+
+
+def _seen_from(path: str, url: str) -> str:
+    """`url` relative to `path`, so that it leads there behind a stage's name, too, which the app never sees.
+
+    >>> _seen_from("/quick_plot", "/jobs/1"), _seen_from("/a/b", "/jobs/1")
+    ('jobs/1', '../jobs/1')
+    """
+    return "../" * (path.count("/") - 1) + url.removeprefix("/")
 
 
 def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
@@ -110,8 +126,8 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
         job_id=job_id,
         caller=caller.id,
         method=request.method,
-        path=request.url.path,
-        query=request.url.query,
+        path=request.scope["path"],  # request.url would believe the Host header
+        query=request.scope["query_string"].decode("latin-1"),
         headers={name: request.headers[name] for name in _CARRIED_HEADERS if name in request.headers}
         | {"x-correlation-id": correlation},
         body_base64=base64.b64encode(body).decode(),
@@ -124,14 +140,14 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
 
 
 def perform(request: DeferredRequest, deferrals: Deferrals, app: FastAPI) -> None:
-    """Make the request of `app` and keep its answer. A 5xx answer raises Unavailable: the queue tries again."""
+    """Make the request of `app` and keep its answer. A PASSING answer raises Unavailable: the queue tries again."""
     key = _key(deferrals, request.caller, request.job_id)
     try:
         deferrals.records.update(key, {"status": "running"}, expect={"response_status": None})
     except Conflict:
         return  # answered before: this is a second delivery
     answer = _make_request(request, app)
-    if answer["status"] >= 500:
+    if answer["status"] in PASSING:
         raise Unavailable("the deferred request failed", status=answer["status"], job_id=request.job_id)
     result_key = f"results/{request.caller}/{request.job_id}"
     deferrals.objects.put(result_key, answer["body"], content_type=_content_type(answer))
@@ -152,8 +168,8 @@ def _make_request(request: DeferredRequest, app: ASGIApp) -> dict[str, Any]:
         "path": request.path,
         "raw_path": request.path.encode(),
         "root_path": "",
-        "query_string": request.query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in request.headers.items()],
+        "query_string": request.query.encode("latin-1"),
+        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()],
         "server": ("queue", 443),
         "client": ("queue", 0),
         REMEMBERED: Caller(request.caller),
@@ -165,16 +181,25 @@ def _content_type(answer: dict[str, Any]) -> str:
     return next((value.decode() for name, value in answer["headers"] if name == b"content-type"), "text/plain")
 
 
-def job_routes() -> APIRouter:
-    router = APIRouter(tags=["long work"])
+_NO_JOB = {"description": "No such job of this caller, or none any more."}
+_RESULT_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The request's own answer. It may have any other status, too: the answer's own."},
+    303: {"description": "The answer is large and waits at `Location`, for an hour."},
+    404: _NO_JOB,
+    409: {"description": "Not completed yet."},
+}
 
-    @router.get("/jobs/{job_id}")
+
+def job_routes() -> APIRouter:
+    router = APIRouter(tags=["long work"], route_class=CallerFirst)
+
+    @router.get("/jobs/{job_id}", responses={404: _NO_JOB})
     def job_status(job_id: str, request: Request, caller: Annotated[Caller, Depends(known_caller)]) -> Job:
         """How far the job is that a request with `Prefer: respond-async` became."""
         deferrals, record = _find(request, caller, job_id)
         return _job(record, deferrals.clock.now())
 
-    @router.get("/jobs/{job_id}/result")
+    @router.get("/jobs/{job_id}/result", responses=_RESULT_ANSWERS)
     def job_result(job_id: str, request: Request, caller: Annotated[Caller, Depends(known_caller)]) -> Response:
         """The answer that the request would have had at once: its status, its body."""
         deferrals, record = _find(request, caller, job_id)

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from mangum import Mangum
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -26,7 +27,8 @@ from starlette.responses import Response
 from quintet.entry.answers import ErrorBody, answer_to, detail_body
 from quintet.entry.caller import Gate
 from quintet.entry.deferral import Deferral, Deferrals, job_routes
-from quintet.entry.identity import known_caller
+from quintet.entry.described import DescribedApp, Problem
+from quintet.entry.identity import CallerFirst, known_caller
 from quintet.entry.observation import CORRELATION_HEADER, Observation, OnAnswer
 from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
 from quintet.kernel.errors import QuintetError
@@ -54,15 +56,25 @@ def http_app(
     version: str,
     description: str = "",
     error_body: ErrorBody = detail_body,
+    error_model: type[BaseModel] = Problem,
     on_answer: OnAnswer | None = None,
 ) -> FastAPI:
     """A FastAPI app for one room; `room` is called first when a request needs it, never at import.
 
-    `error_body` gives errors the room's own form; `on_answer` is told the status and milliseconds of each answer.
+    `error_body` gives errors the room's own form and `error_model` describes it; `on_answer` is told the status and
+    milliseconds of each answer.
     """
-    app = FastAPI(
-        title=title, version=version, description=description, docs_url=None, redoc_url=None, servers=[{"url": "."}]
+    app = DescribedApp(
+        title=title,
+        version=version,
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        servers=[{"url": "."}],
+        redirect_slashes=False,  # a redirect would believe the Host header and lose a stage's name
     )
+    app.error_model = error_model
+    app.router.route_class = CallerFirst
     app.state.room = room
     _answer_errors(app, error_body)
     _show_docs(app)

@@ -1,14 +1,27 @@
-"""The caller of an HTTP request."""
+"""The caller of an HTTP request, who is asked for before the request's body is looked at."""
 
-from fastapi import Request
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import Request, Response, Security
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from fastapi.security import APIKeyHeader
+from starlette.concurrency import run_in_threadpool
 
 from quintet.entry.caller import Caller
 
 REMEMBERED = "quintet.caller"
 """Where a request's scope carries a caller who was identified when a job was taken."""
 
+API_KEY = APIKeyHeader(
+    name="X-API-Key",
+    auto_error=False,  # the gate answers in its own words
+    description="One of the keys of this deployment. One that asks for no keys takes requests without it.",
+)
 
-def known_caller(request: Request) -> Caller:
+
+def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] = None) -> Caller:
     """The caller that a job remembers, else the one whose `X-API-Key` the request carries.
 
     A FastAPI dependency, too. Raises Unauthenticated or PermissionDenied.
@@ -16,6 +29,25 @@ def known_caller(request: Request) -> Caller:
     remembered = request.scope.get(REMEMBERED)
     if isinstance(remembered, Caller):
         return remembered
-    caller = request.app.state.room().gate.identify(request.headers.get("x-api-key"))
+    caller = request.app.state.room().gate.identify(request.headers.get(API_KEY.model.name))
     assert isinstance(caller, Caller)
     return caller
+
+
+class CallerFirst(APIRoute):
+    """A route that refuses strangers before it reads the body: FastAPI alone would first say what is wrong there."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        answer = super().get_route_handler()
+        if not _asks_for_caller(self.dependant):
+            return answer
+
+        async def answer_known(request: Request) -> Response:
+            await run_in_threadpool(known_caller, request)
+            return await answer(request)
+
+        return answer_known
+
+
+def _asks_for_caller(dependant: Dependant) -> bool:
+    return dependant.call is known_caller or any(map(_asks_for_caller, dependant.dependencies))

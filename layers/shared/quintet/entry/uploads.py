@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quintet.entry.caller import Caller
-from quintet.entry.identity import REMEMBERED, known_caller
+from quintet.entry.identity import REMEMBERED, CallerFirst, known_caller
 from quintet.entry.ports import Objects
 from quintet.kernel.clock import Clock
 from quintet.kernel.errors import NotFound, PermissionDenied, TooLarge
@@ -62,7 +62,7 @@ class Upload(BaseModel):
 
 
 def upload_routes() -> APIRouter:
-    router = APIRouter(tags=["large bodies"])
+    router = APIRouter(tags=["large bodies"], route_class=CallerFirst)
 
     @router.post("/uploads", status_code=201)
     def announce_upload(
