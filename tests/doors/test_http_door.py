@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import urljoin
+from urllib.parse import quote, urljoin
 
 import pytest
 from fastapi import Depends, FastAPI, File, UploadFile
@@ -426,6 +426,13 @@ def test_a_crafted_host_moves_no_job(client: TestClient, room: Greeter, host: st
     assert taken.status_code == 202
     kept = DeferredRequest.model_validate_json(room.queue.sent[0][0])
     assert (kept.path, kept.query) == ("/greet", "a=1&b=%20")
+
+
+@pytest.mark.parametrize("name", ["a?b", "a#b", "a\\b", "a b", "ä"])
+def test_a_job_is_made_of_the_path_as_it_came(client: TestClient, room: Greeter, name: str) -> None:
+    client.post(f"/{quote(name)}?q=%C3%A4", headers={**ADA, "Prefer": "respond-async"})
+    kept = DeferredRequest.model_validate_json(room.queue.sent[0][0])
+    assert (kept.path, kept.query) == (f"/{name}", "q=%C3%A4")
 
 
 def test_uploads_and_jobs_go_together(client: TestClient, room: Greeter) -> None:

@@ -126,7 +126,7 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
         job_id=job_id,
         caller=caller.id,
         method=request.method,
-        path=request.scope["path"],  # request.url would believe the Host header
+        path=request.scope["path"],  # request.url quotes the path anew and parses the Host header
         query=request.scope["query_string"].decode("latin-1"),
         headers={name: request.headers[name] for name in _CARRIED_HEADERS if name in request.headers}
         | {"x-correlation-id": correlation},
