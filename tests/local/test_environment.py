@@ -128,11 +128,12 @@ environment.invoke(Event("id", "arn", "trace", b'{{"do": "sleep"}}', 60.0))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
-def test_no_function_outlives_a_host_that_is_killed(make: Make) -> None:
+def test_no_function_outlives_a_host_that_is_killed(make: Make, tmp_path: Path) -> None:
     recipe = make(FUNCTION).recipe
     plugins = str(Path(__file__).parents[2] / "infra/local/plugins")
     program = HOST_PROGRAM.format(plugins=plugins, task=str(recipe.task), opt=str(recipe.layers))
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as host:
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, env=variables) as host:
         assert host.stdout is not None
         function = int(host.stdout.readline())
         time.sleep(0.3)

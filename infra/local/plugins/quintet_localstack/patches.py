@@ -1,8 +1,10 @@
 """Corrections of LocalStack 4.9.2 that no plugin interface offers; the lock holds that version."""
 
+import tempfile
 from collections.abc import Callable
 from functools import partialmethod
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from localstack.runtime import hooks
@@ -98,3 +100,16 @@ def keep_forms_as_sent() -> None:
 
     ServiceNameParser.__call__ = guess_where_needed
     parse.restore_payload = lambda request: request.get_data()
+
+
+@hooks.on_infra_start()
+def keep_objects_to_ourselves() -> None:
+    """LocalStack keeps the objects of every instance in one folder of the system's, and leaves it there."""
+    from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore
+
+    make = EphemeralS3ObjectStore.__init__
+
+    def in_our_folder(self: Any, root_directory: str | None = None) -> None:
+        make(self, str(Path(tempfile.gettempdir()) / "s3"))
+
+    EphemeralS3ObjectStore.__init__ = in_our_folder
