@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from infra.local.demo.exports import write_dexcom, write_libre
 from infra.local.demo.glucose import virtual_patients
+from quintet.adapters.onnx_model import OnnxForecaster
 from quintet.glucose.wiring import glucose
 
 KEY = "a-key-of-the-clinic"
@@ -42,6 +43,22 @@ def test_health_counts_requests(client: TestClient) -> None:
     told = client.get("/health").json()
     assert told["total_http_requests"] == before + 2
     assert told["total_http_errors"] == 1
+
+
+def test_health_counts_forecasts_and_only_those(client: TestClient, dexcom: bytes) -> None:
+    plot(client, dexcom)
+    plot(client, dexcom)
+    plot(client, b"not an export")
+    told = client.get("/health").json()
+    assert (told["total_calc_runs"], told["inference_requests_by_priority"]) == (2, {"0": 2})
+    assert told["total_inference_errors"] == 0
+
+
+def test_health_counts_forecasts_that_failed(client: TestClient, dexcom: bytes, tmp_path: Path) -> None:
+    glucose().model = OnnxForecaster(tmp_path / "forecaster.onnx")
+    assert plot(client, dexcom).status_code == 503
+    told = client.get("/health").json()
+    assert (told["status"], told["total_inference_errors"], told["total_calc_errors"]) == ("degraded", 1, 1)
 
 
 @pytest.mark.parametrize("write", [write_dexcom, write_libre])

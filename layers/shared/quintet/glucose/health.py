@@ -4,7 +4,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import fmean, median
 
+import numpy as np
+from numpy.typing import NDArray
+
 from quintet.glucose.messages import HealthResponse
+from quintet.glucose.ports import Forecaster
+from quintet.kernel.errors import QuintetError
 
 REMEMBERED_REQUESTS = 1024
 
@@ -23,6 +28,30 @@ class Tally:
         self.requests += 1
         self.errors += status >= 400
         self.times.append(milliseconds)
+
+
+@dataclass(frozen=True)
+class CountedForecaster:
+    """A forecaster whose work is told by health."""
+
+    forecaster: Forecaster
+    tally: Tally
+
+    @property
+    def version(self) -> str:
+        return self.forecaster.version
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        return self.forecaster.quantiles
+
+    def predict(self, readings: NDArray[np.float64]) -> NDArray[np.float64]:
+        self.tally.inferences += 1
+        try:
+            return self.forecaster.predict(readings)
+        except QuintetError:
+            self.tally.inference_errors += 1
+            raise
 
 
 def health(tally: Tally, *, models_ready: bool, memory_mb: float) -> HealthResponse:

@@ -19,7 +19,7 @@ from quintet.entry.deferral import Deferrals
 from quintet.entry.ports import Objects, Queue
 from quintet.entry.uploads import Uploads
 from quintet.glucose.forecast import STEPS_IN
-from quintet.glucose.health import Tally
+from quintet.glucose.health import CountedForecaster, Tally
 from quintet.glucose.ports import Forecaster
 from quintet.glucose.settings import GlucoseForecast, GlucoseKeys
 from quintet.kernel.clock import Clock, SystemClock
@@ -50,8 +50,12 @@ class GlucoseRoom:
         return read(GlucoseForecast)
 
     @cached_property
-    def forecaster(self) -> Forecaster:
+    def model(self) -> Forecaster:
         return OnnxForecaster(MODEL)
+
+    @cached_property
+    def forecaster(self) -> Forecaster:
+        return CountedForecaster(self.model, self.tally)
 
     @cached_property
     def gate(self) -> Gate:
@@ -91,12 +95,12 @@ class GlucoseRoom:
 
     def warm(self) -> None:
         """Load the model and, where keys are asked for, the keys. Raises what is wrong before a request does."""
-        self.forecaster.predict(QUIET_HOURS)
+        self.model.predict(QUIET_HOURS)
         self.gate.check()
 
     def models_ready(self) -> bool:
         try:
-            self.forecaster.predict(QUIET_HOURS)
+            self.model.predict(QUIET_HOURS)
         except ModelUnavailable:
             return False
         return True
