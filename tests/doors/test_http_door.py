@@ -148,6 +148,27 @@ def test_an_error_of_the_house_shows_its_public_face_only(client: TestClient) ->
     assert "cellar" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("name", "level", "reason", "details"),
+    [
+        ("nobody", "INFO", "no such guest", {"where": "the cellar"}),
+        ("later", "ERROR", "the house is being cleaned", {}),
+    ],
+)
+def test_the_log_knows_why(
+    client: TestClient, caplog: pytest.LogCaptureFixture, name: str, level: str, reason: str, details: dict[str, str]
+) -> None:
+    greet(client, name)
+    told = [record for record in caplog.records if getattr(record, "reason", None) == reason]
+    assert [(record.levelname, vars(record)["details"]) for record in told] == [(level, details)]
+    assert (told[0].exc_info is not None) == (level == "ERROR")
+
+
+def test_the_log_knows_of_a_crash(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    greet(client, "crash")
+    assert [vars(record)["error"] for record in caplog.records if record.exc_info] == ["RuntimeError"]
+
+
 def test_an_error_that_may_pass_says_when_to_come_back(client: TestClient) -> None:
     answer = greet(client, "later")
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")

@@ -29,7 +29,7 @@ from quintet.entry.caller import Gate
 from quintet.entry.deferral import Deferral, Deferrals, job_routes
 from quintet.entry.described import DescribedApp, Problem
 from quintet.entry.identity import CallerFirst, known_caller
-from quintet.entry.observation import CORRELATION_HEADER, Observation, OnAnswer
+from quintet.entry.observation import ANSWERED_ERRORS, CORRELATION_HEADER, Observation, OnAnswer
 from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
 from quintet.kernel.errors import QuintetError
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
@@ -98,7 +98,9 @@ def as_lambda(app: FastAPI) -> Callable[[Any, Any], Any]:
 
 
 def _answer_errors(app: FastAPI, error_body: ErrorBody) -> None:
-    async def answer(_: Request, error: Exception) -> Response:
+    async def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, QuintetError):
+            request.scope.setdefault(ANSWERED_ERRORS, []).append(error)
         return answer_to(error, error_body)
 
     for kind in (QuintetError, RequestValidationError, HTTPException):

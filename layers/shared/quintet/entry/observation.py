@@ -17,6 +17,8 @@ from quintet.kernel.settings import PlaceSettings, read
 
 CORRELATION_HEADER = "X-Correlation-ID"
 
+ANSWERED_ERRORS = "quintet.answered_errors"
+"""Where a request's scope collects the errors of the house that were answered further in, to be logged here."""
 
 OnAnswer = Callable[[int, float], None]
 """Told the status and the milliseconds of each answer."""
@@ -44,6 +46,7 @@ class Observation:
             return
         correlation = correlation_id(Headers(scope=scope).get(CORRELATION_HEADER))
         scope["quintet.correlation_id"] = correlation
+        answered: list[QuintetError] = scope.setdefault(ANSWERED_ERRORS, [])
         started, status = stopwatch(), 0
 
         async def send_with_correlation(message: Message) -> None:
@@ -60,13 +63,21 @@ class Observation:
                 self._log_error(error)
                 if status == 0:
                     await answer_to(error, self._error_body)(scope, receive, send_with_correlation)
+            for told in answered:
+                self._log_error(told)
             self._tell(scope, status, 1000 * (stopwatch() - started))
 
     def _log_error(self, error: Exception) -> None:
-        if isinstance(error, QuintetError) and error.status != 500:
+        """The reason and the details, which the caller is never told; the traceback where the fault is on our side."""
+        said: dict[str, object] = {"error": type(error).__name__}
+        if not isinstance(error, QuintetError):
+            self._log.error("request failed", extra=said, exc_info=error)
             return
-        details = error.details if isinstance(error, QuintetError) else {}
-        self._log.exception("request failed", extra={"details": details})
+        said |= {"reason": error.message, "details": error.details}
+        if error.status < 500:
+            self._log.info("request refused", extra=said)
+        else:
+            self._log.error("request failed", extra=said, exc_info=error)
 
     def _tell(self, scope: Scope, status: int, milliseconds: float) -> None:
         self._on_answer(status, milliseconds)
