@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 RECORD_LIMIT = 350_000
 """Bytes of names and JSON text: an item's 400 KB, less its own attributes and DynamoDB's overhead."""
 
+_JSON = json.JSONEncoder(allow_nan=False, sort_keys=True, separators=(",", ":"))
 _PART = "the state table"
 _NAMES = {"#pk": "pk", "#until": "expires_at"}
-_STANDS = "attribute_exists(#pk) AND (attribute_not_exists(#until) OR #until > :now)"
-_FREE = "attribute_not_exists(#pk) OR #until <= :now"
+STANDS = "attribute_exists(#pk) AND (attribute_not_exists(#until) OR #until > :now)"
+FREE = "attribute_not_exists(#pk) OR #until <= :now"
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,12 @@ class DynamoRecords:
         token = new_id()
         item: dict[str, Any] = {
             **_place(key),
-            "fields": {"M": _texts(to_fields(record))},
+            "fields": {"M": typed(to_fields(record))},
             "write": {"S": token},
         }
         if seconds is not None:
             item["expires_at"] = {"N": str(math.ceil(self.clock.now().timestamp() + seconds))}
-        standing = self._write("put_item", token, Item=item, ConditionExpression=_FREE, names=_NAMES, values={})
+        standing = self._write("put_item", token, Item=item, ConditionExpression=FREE, names=_NAMES, values={})
         if standing is not None:
             raise Conflict("there is such a record already", key=key)
 
@@ -123,9 +124,14 @@ def to_fields(record: Mapping[str, Any]) -> dict[str, str]:
     if "schema" not in record:
         raise ValueError("a stored record carries `schema`, the version of its shape")
     fields = as_texts(record)
+    check_size(fields)
+    return fields
+
+
+def check_size(fields: Mapping[str, str]) -> None:
+    """Raises TooLarge."""
     if sum(len(name.encode()) + len(text) for name, text in fields.items()) > RECORD_LIMIT:
         raise TooLarge("the record would be too large", limit=RECORD_LIMIT)
-    return fields
 
 
 def from_fields(fields: Mapping[str, str]) -> dict[str, Any]:
@@ -138,30 +144,37 @@ def as_texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return _JSON.encode(value)
 
 
 def _place(key: str) -> dict[str, Any]:
     return {"pk": {"S": key}, "sk": {"S": "record"}}
 
 
-def _texts(fields: Mapping[str, str]) -> dict[str, Any]:
+def typed(fields: Mapping[str, str]) -> dict[str, Any]:
     return {name: {"S": text} for name, text in fields.items()}
 
 
 def _change(changes: Mapping[str, Any], expect: Mapping[str, Any], token: str) -> dict[str, Any]:
-    """The parts of an update: names are placeholders, since a field may be called anything."""
-    changed, expected = _numbered("c", as_texts(changes)), _numbered("e", as_texts(expect))
-    fields = {"#fields": "fields"} if changed or expected else {}
+    settings, conditions, names, values = changing(changes, expect)
     return {
-        "UpdateExpression": ", ".join(["SET #write = :write", *(f"#fields.#{c} = :{c}" for c in changed)]),
-        "ConditionExpression": " AND ".join([_STANDS, *(_equals(e, text) for e, (_, text) in expected.items())]),
-        "names": _NAMES
-        | fields
-        | {"#write": "write"}
-        | {f"#{n}": name for n, (name, _) in (changed | expected).items()},
-        "values": {":write": {"S": token}} | {f":{n}": {"S": text} for n, (_, text) in (changed | expected).items()},
+        "UpdateExpression": f"SET {', '.join(['#write = :write', *settings])}",
+        "ConditionExpression": " AND ".join([STANDS, *conditions]),
+        "names": names | {"#write": "write"},
+        "values": values | {":write": {"S": token}},
     }
+
+
+def changing(
+    changes: Mapping[str, Any], expect: Mapping[str, Any]
+) -> tuple[list[str], list[str], dict[str, str], dict[str, Any]]:
+    """What is set and what is demanded, with names and values: placeholders, since a field may be called anything."""
+    changed, expected = _numbered("c", as_texts(changes)), _numbered("e", as_texts(expect))
+    both = changed | expected
+    names = _NAMES | ({"#fields": "fields"} if both else {}) | {f"#{n}": name for n, (name, _) in both.items()}
+    values = {f":{n}": {"S": text} for n, (_, text) in both.items()}
+    settings = [f"#fields.#{c} = :{c}" for c in changed]
+    return settings, [_equals(e, text) for e, (_, text) in expected.items()], names, values
 
 
 def _numbered(letter: str, texts: Mapping[str, str]) -> dict[str, tuple[str, str]]:
