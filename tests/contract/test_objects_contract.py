@@ -1,10 +1,12 @@
 """What every bulk storage promises."""
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
+from quintet.adapters import s3
 from quintet.adapters.memory import MemoryObjects
 from quintet.adapters.s3 import S3Objects
 from quintet.entry.ports import Objects
@@ -41,10 +43,28 @@ class ObjectsContract:
         objects.put("a", b"x")
         objects.delete("a")
         objects.delete("a")
-        for ask in (objects.get, objects.size):
+        for ask in (objects.get, objects.size, objects.etag):
             with pytest.raises(NotFound) as refusal:
                 ask("a")
             assert refusal.value.details["key"] == "a"
+
+    def test_another_body_has_another_etag(self, objects: Objects) -> None:
+        objects.put("a", b"first")
+        first = objects.etag("a")
+        assert first == objects.etag("a")
+        objects.put("a", b"second")
+        assert first != objects.etag("a")
+
+    def test_keys_are_listed_in_their_order(self, objects: Objects) -> None:
+        for key in ("listed/b", "listed/a/2", "listed/é", "listed/a/1", "elsewhere/listed/a"):
+            objects.put(key, key.encode())
+        listed = objects.list("listed/", 10)
+        assert [(key, size) for key, size, _ in listed] == [
+            (key, len(key.encode())) for key in ("listed/a/1", "listed/a/2", "listed/b", "listed/é")
+        ]
+        assert all(abs(datetime.now(UTC) - changed) < timedelta(minutes=5) for _, _, changed in listed)
+        assert [key for key, _, _ in objects.list("listed/a", 1)] == ["listed/a/1"]
+        assert objects.list("listed/c", 10) == objects.list("nowhere/", 10) == []
 
     def test_urls_name_the_object(self, objects: Objects) -> None:
         upload = objects.upload_url("uploads/ada/1", size=5, content_type="text/csv", seconds=60)
@@ -73,6 +93,13 @@ class S3Contract(ObjectsContract):
         assert query["X-Amz-Algorithm"] == ["AWS4-HMAC-SHA256"]
         assert query["X-Amz-Expires"] == ["86400"]
         assert not [name for name in query if "checksum" in name.lower()]
+
+    def test_more_than_a_page_is_listed(self, objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(s3, "PAGE", 2)
+        keys = [f"pages/{number}" for number in range(5)]
+        for key in keys:
+            objects.put(key, b"")
+        assert [[key for key, _, _ in objects.list("pages/", limit)] for limit in (9, 5, 3)] == [keys, keys, keys[:3]]
 
     def test_a_bucket_that_is_not_there_is_somebodys_mistake(self, objects: Objects) -> None:
         with pytest.raises(Misconfigured):

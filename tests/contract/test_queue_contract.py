@@ -42,6 +42,19 @@ class QueueContract:
         queue.send("hello")
         assert self.received(queue) == [("hello", {})]
 
+    def test_many_messages_arrive_in_one_call(self, queue: Queue) -> None:
+        messages: list[Message] = [(f"message {number} {'x' * 30_000}", {"a": str(number)}) for number in range(25)]
+        queue.send_many(messages)
+        assert sorted(self.received(queue)) == sorted(messages)
+
+    @pytest.mark.parametrize(("bad", "refusal"), [("", InvalidInput), ("x" * (MESSAGE_LIMIT + 1), TooLarge)])
+    def test_of_many_messages_none_is_sent_where_one_is_refused(
+        self, queue: Queue, bad: str, refusal: type[Exception]
+    ) -> None:
+        with pytest.raises(refusal):
+            queue.send_many([("good", {}), (bad, {})])
+        assert self.received(queue) == []
+
     def test_every_message_of_many_senders_arrives(self, queue: Queue, at_once: AtOnce) -> None:
         assert at_once(lambda number: queue.send(f"message {number}")) == [None] * 16
         assert sorted(self.received(queue)) == sorted((f"message {number}", {}) for number in range(16))
@@ -101,6 +114,10 @@ class SqsContract(QueueContract):
     def test_a_queue_that_is_not_there_is_somebodys_mistake(self, queue: SqsQueue) -> None:
         with pytest.raises(Misconfigured):
             SqsQueue(f"{queue.url}-gone").send("hello")
+
+    def test_many_messages_for_a_queue_that_is_not_there_are_somebodys_mistake(self, queue: SqsQueue) -> None:
+        with pytest.raises(Misconfigured):
+            SqsQueue(f"{queue.url}-gone").send_many([("hello", {})])
 
     def test_a_queue_that_is_set_to_less_says_too_large(self, queue: SqsQueue) -> None:
         client("sqs").set_queue_attributes(QueueUrl=queue.url, Attributes={"MaximumMessageSize": "1024"})

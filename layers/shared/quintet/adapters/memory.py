@@ -1,6 +1,7 @@
 """Every port in memory: for tests, demonstrations, and one process alone. Held to the same contract as the others."""
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -29,9 +30,11 @@ class MemoryObjects:
     """URLs have the form `memory:///key?…` and say what they would let through."""
 
     _stored: dict[str, tuple[bytes, str]] = field(default_factory=dict)
+    _changed: dict[str, datetime] = field(default_factory=dict)
 
     def put(self, key: str, body: bytes, *, content_type: str = "application/octet-stream") -> None:
         self._stored[key] = (bytes(body), content_type)
+        self._changed[key] = datetime.now(UTC)
 
     def get(self, key: str) -> tuple[bytes, str]:
         try:
@@ -41,6 +44,9 @@ class MemoryObjects:
 
     def size(self, key: str) -> int:
         return len(self.get(key)[0])
+
+    def etag(self, key: str) -> str:
+        return hashlib.sha256(self.get(key)[0]).hexdigest()
 
     def delete(self, key: str) -> None:
         self._stored.pop(key, None)
@@ -53,6 +59,10 @@ class MemoryObjects:
 
     def keys(self) -> list[str]:
         return sorted(self._stored)
+
+    def list(self, prefix: str, limit: int) -> list[tuple[str, int, datetime]]:
+        keys = sorted((key for key in self._stored if key.startswith(prefix)), key=str.encode)
+        return [(key, self.size(key), self._changed[key]) for key in keys[:limit]]
 
 
 def _url(key: str, **allowed: object) -> str:
@@ -116,6 +126,12 @@ class MemoryQueue:
             raise Unavailable("the queue does not answer")
         self.sent.append((body, dict(attributes or {})))
 
+    def send_many(self, messages: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+        for body, attributes in messages:
+            check_message(body, attributes, self.limit)
+        for body, attributes in messages:
+            self.send(body, attributes)
+
     def as_event(self, *positions: int, deliveries: int = 1) -> dict[str, Any]:
         """What Lambda gets from SQS for the messages at `positions` of `sent`, by default all of them.
 
@@ -155,6 +171,30 @@ def _sqs_record(position: int, body: str, attributes: Mapping[str, str], deliver
         "eventSourceARN": "arn:aws:sqs:eu-central-1:000000000000:memory",
         "awsRegion": "eu-central-1",
     }
+
+
+@dataclass(frozen=True)
+class Published:
+    queue: str
+    body: str
+    message_id: str
+    correlation_id: str = ""
+
+
+@dataclass
+class MemoryPublisher:
+    """Keeps what was published, oldest first. While `away`, it raises Unavailable."""
+
+    published: list[Published] = field(default_factory=list)
+    away: bool = False
+
+    def publish(self, queue: str, body: str, *, message_id: str, correlation_id: str = "") -> None:
+        if self.away:
+            raise Unavailable("Failed to connect to RabbitMQ: it is away")
+        self.published.append(Published(queue, body, message_id, correlation_id))
+
+    def bodies(self, queue: str) -> list[str]:
+        return [message.body for message in self.published if message.queue == queue]
 
 
 class MemoryCache:

@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from quintet.adapters.aws import client, translated
 from quintet.kernel.errors import NotFound
+
+PAGE = 1000
+"""Objects that S3 lists at once, at most."""
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 
@@ -26,6 +30,20 @@ class S3Objects:
     def size(self, key: str) -> int:
         with _of(key):
             return client("s3").head_object(Bucket=self.bucket, Key=key)["ContentLength"]
+
+    def etag(self, key: str) -> str:
+        with _of(key):
+            return client("s3").head_object(Bucket=self.bucket, Key=key)["ETag"].strip('"')
+
+    def list(self, prefix: str, limit: int) -> list[tuple[str, int, datetime]]:
+        with _of(prefix):
+            pages = (
+                client("s3")
+                .get_paginator("list_objects_v2")
+                .paginate(Bucket=self.bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit, "PageSize": PAGE})
+            )
+            found = [item for page in pages for item in page.get("Contents", [])]
+        return [(item["Key"], item["Size"], item["LastModified"].astimezone(UTC)) for item in found]
 
     def delete(self, key: str) -> None:
         with _of(key):

@@ -5,10 +5,10 @@ The pointer has the form of Amazon's extended client libraries for SQS, so that 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from quintet.entry.ports import Objects, Queue
+from quintet.entry.ports import Message, Objects, Queue
 from quintet.kernel.errors import InvalidInput
 from quintet.kernel.ids import new_id
 
@@ -30,12 +30,18 @@ class ClaimCheckQueue:
     limit: int = QUEUE_LIMIT - _ROOM_FOR_ATTRIBUTES
 
     def send(self, body: str, attributes: Mapping[str, str] | None = None) -> None:
+        self.queue.send(self._claimed(body), attributes)
+
+    def send_many(self, messages: Sequence[Message]) -> None:
+        self.queue.send_many([(self._claimed(body), attributes) for body, attributes in messages])
+
+    def _claimed(self, body: str) -> str:
         content = body.encode()
-        if len(content) > self.limit:
-            key = f"{_PREFIX}{new_id()}"
-            self.objects.put(key, content)
-            body = json.dumps([_POINTER, {"s3BucketName": self.bucket, "s3Key": key}])
-        self.queue.send(body, attributes)
+        if len(content) <= self.limit:
+            return body
+        key = f"{_PREFIX}{new_id()}"
+        self.objects.put(key, content)
+        return json.dumps([_POINTER, {"s3BucketName": self.bucket, "s3Key": key}])
 
 
 def redeem(body: str, objects: Objects, bucket: str) -> str:

@@ -1,10 +1,14 @@
 """What the doors need from the world. Adapters provide it; tests/contract holds every adapter to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 Record = dict[str, Any]
 """A stored record: JSON scalars by name; `schema` is the version of its shape."""
+
+Message = tuple[str, Mapping[str, str]]
+"""A body and its attributes."""
 
 
 class Objects(Protocol):
@@ -19,6 +23,14 @@ class Objects(Protocol):
 
     def size(self, key: str) -> int:
         """Bytes. Raises NotFound."""
+        ...
+
+    def etag(self, key: str) -> str:
+        """Another text whenever the body is another one. Raises NotFound."""
+        ...
+
+    def list(self, prefix: str, limit: int) -> list[tuple[str, int, datetime]]:
+        """(key, bytes, last change in UTC) of the first `limit` objects whose keys begin so, in the order of keys."""
         ...
 
     def delete(self, key: str) -> None:
@@ -58,6 +70,19 @@ class Queue(Protocol):
 
     def send(self, body: str, attributes: Mapping[str, str] | None = None) -> None:
         """Returns once the message is durable. Raises Unavailable."""
+
+    def send_many(self, messages: Sequence[Message]) -> None:
+        """Returns once all are durable; where it raises, some may have been sent."""
+
+
+class Publisher(Protocol):
+    """Where results go out: queues that others listen on, by their names on the broker."""
+
+    def publish(self, queue: str, body: str, *, message_id: str, correlation_id: str = "") -> None:
+        """Returns once the message is durable; a message may arrive twice, with the same `message_id`.
+
+        Raises Unavailable and Overloaded for what may pass, Misconfigured for what somebody must set right.
+        """
 
 
 class Cache(Protocol):

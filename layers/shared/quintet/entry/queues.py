@@ -26,6 +26,7 @@ from quintet.kernel.errors import InvalidInput, Misconfigured, QuintetError
 from quintet.kernel.ids import correlation_id
 from quintet.kernel.log import logger
 from quintet.kernel.settings import PlaceSettings, read
+from quintet.kernel.text import printable
 
 REMEMBER_SECONDS = 24 * 3600
 """How long a message that was done is known; longer than any queue of ours redelivers."""
@@ -55,12 +56,15 @@ Event = dict[str, Any]
 
 
 def on_queue(
-    message_type: type[Message], *, deps: Callable[[], Room]
+    message_type: type[Message], *, deps: Callable[[], Room], said_by: str = ""
 ) -> Callable[[Callable[[Message, Room], object]], Callable[[Event, Any], Event]]:
-    """Turn `use(message, room)` into a Lambda handler of an SQS event that answers `batchItemFailures`."""
+    """Turn `use(message, room)` into a Lambda handler of an SQS event that answers `batchItemFailures`.
+
+    `said_by` stands before what is logged of messages that fail.
+    """
 
     def decorate(use: Callable[[Message, Room], object]) -> Callable[[Event, Any], Event]:
-        door = QueueDoor(message_type, deps, use)
+        door = QueueDoor(message_type, deps, use, said_by)
         if read(PlaceSettings).function:
             deps().warm()
         return door.open
@@ -70,11 +74,16 @@ def on_queue(
 
 class QueueDoor(Generic[Message, Room]):
     def __init__(
-        self, message_type: type[Message], deps: Callable[[], Room], use: Callable[[Message, Room], object]
+        self,
+        message_type: type[Message],
+        deps: Callable[[], Room],
+        use: Callable[[Message, Room], object],
+        said_by: str = "",
     ) -> None:
         self._message_type = message_type
         self._deps = deps
         self._use = use
+        self._said_by = f"{said_by} " if said_by else ""
         self._batch = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
 
     @cached_property
@@ -103,7 +112,7 @@ class QueueDoor(Generic[Message, Room]):
                 self._log.info("message is being done elsewhere and stays on the queue until it is")
                 raise
             except Exception:
-                self._log.exception("message failed and stays on the queue")
+                self._log.exception(f"{self._said_by}message failed and stays on the queue")
                 raise
 
     def _do_once(self, record: SQSRecord) -> None:
@@ -120,21 +129,21 @@ class QueueDoor(Generic[Message, Room]):
     def _decode(self, record: SQSRecord, room: Room) -> Message:
         body = redeem(record.body, room.objects, room.bucket)
         try:
-            return self._message_type.model_validate_json(body)
+            return self._message_type.model_validate_json(body, context={"attributes": _attributes(record)})
         except ValidationError as error:
             raise InvalidInput(f"not a {self._message_type.__name__}: {_explain(error)}") from None
 
     def _set_aside(self, record: SQSRecord, error: QuintetError, correlation: str) -> None:
         said = {"reason": error.message, "details": error.details}
         if error.retry or isinstance(error, Misconfigured):
-            self._log.warning("message failed for now", extra=said)
+            self._log.warning(f"{self._said_by}message failed for now", extra=said)
             raise error
-        self._log.error("message set aside", extra=said)
+        self._log.error(f"{self._said_by}message set aside", extra=said)
         ours = {
             "correlation_id": correlation,
             "message_id": _identity(record),
             "error": type(error).__name__,
-            "reason": _printable(error.message)[:_REASON_LIMIT] or type(error).__name__,
+            "reason": printable(error.message)[:_REASON_LIMIT] or type(error).__name__,
         }
         others = [(name, value) for name, value in _attributes(record).items() if name not in ours]
         self._deps().dead_letters.send(record.body, dict(others[:_KEPT_ATTRIBUTES]) | ours)
@@ -148,11 +157,6 @@ def _identity(record: SQSRecord) -> str:
 def _attributes(record: SQSRecord) -> dict[str, str]:
     given = record.get("messageAttributes") or {}
     return {name: value["stringValue"] for name, value in given.items() if value.get("stringValue")}
-
-
-def _printable(text: str) -> str:
-    """SQS takes no control characters, and a reason may quote the message."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _explain(error: ValidationError) -> str:
