@@ -1,5 +1,6 @@
 """Local clouds that tests start for themselves, and clouds that run already."""
 
+import json
 import os
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from infra.local.rooms import ROOMS
 from infra.local.stack import Aws, outputs
 
 ROOT = Path(__file__).parents[1]
+WORKER = ROOT / "tests/integration/toy/gpu_workers/toy/main.py"
+WORKERS = {"toy/toy": [sys.executable, str(WORKER)]}
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class LocalCloud:
 
     def command(self, verb: str, *options: str) -> list[str]:
         where = ["--dir", str(self.folder), "--template", str(self.template), "--free-ports"]
-        return [sys.executable, "-m", "infra.local", verb, *where, *options]
+        rooms = [] if self.template == ROOT / "template.yaml" else ["--rooms", "glucose"]  # a toy needs no more servers
+        return [sys.executable, "-m", "infra.local", verb, *where, *rooms, *options]
 
     def up(self, *options: str, **more: str) -> Endpoints:
         done = self.run("up", *options, **more)
@@ -47,9 +51,10 @@ class LocalCloud:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The shell's, without what would point the cloud to servers of somebody else."""
+    """The shell's, without what would point the cloud to servers of somebody else, and with the toys' worker."""
     foreign = ("AWS_", "REDIS_URL", "RABBITMQ_", "MLFLOW_")
-    return {**{name: value for name, value in os.environ.items() if not name.startswith(foreign)}, **more}
+    own = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**own, "QUINTET_WORKERS": json.dumps(WORKERS), **more}
 
 
 def running(endpoint: str) -> Endpoints:

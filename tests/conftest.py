@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from infra.local.endpoints import Endpoints
+from tests import brokers
 from tests.clouds import ROOT, LocalCloud, running
 
 TOY = ROOT / "tests/integration/toy"
@@ -37,11 +38,26 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.TestBroker]:
+    """A real RabbitMQ; tests name their queues so that none meets another's."""
+    own = brokers.start(tmp_path_factory.mktemp("broker"))
+    yield own
+    own.stop()
+
+
+@pytest.fixture(scope="session")
+def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
+    """A cloud of the tests' own with the real collection; jobs that carry a script are trained by script."""
+    own = LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml")
+    own.up(DETECTOR_LIBRARY="tests.training.trainer.mixed_library:mixed")
+    yield own
+    own.run("down")
+
+
+@pytest.fixture(scope="session")
+def cloud(request: pytest.FixtureRequest) -> Endpoints:
     """The real collection's endpoints: those of AWS_ENDPOINT_URL where set, else of a cloud of the tests' own."""
     if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        yield running(endpoint)
-        return
-    own = LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml")
-    yield own.up()
-    own.run("down")
+        return running(endpoint)
+    own: LocalCloud = request.getfixturevalue("collection")
+    return own.endpoints

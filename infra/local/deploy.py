@@ -3,9 +3,11 @@
 import os
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from infra.local import build, credentials, stack
+from infra.local.broker import Broker
 from infra.local.cloud import Cloud
 from infra.local.folder import read_json, write_json
 from infra.local.rooms import chosen
@@ -14,10 +16,25 @@ from infra.local.stack import Aws
 Outputs = dict[str, dict[str, str]]
 
 
-def outdated(cloud: Cloud, redis: str | None) -> bool:
+@dataclass(frozen=True)
+class Servers:
+    """The servers that run beside LocalStack; None where there is none."""
+
+    redis: str | None = None
+    broker: Broker | None = None
+    mlflow: str | None = None
+
+
+def outdated(cloud: Cloud, servers: Servers) -> bool:
     """Whether what is deployed, if anything, is not what the sources say."""
     known = read_json(cloud.folder.run / "deployed.json")
-    return not known or known["state"] != build.fingerprint(cloud.template, parameters(cloud, redis))
+    return not known or known["state"] != state(cloud, servers)
+
+
+def state(cloud: Cloud, servers: Servers) -> str:
+    """Of the sources and of what they are deployed beside."""
+    broker = servers.broker.amqp if servers.broker else ""
+    return build.fingerprint(cloud.template, parameters(cloud, servers) | {"": broker})
 
 
 def forget(cloud: Cloud) -> None:
@@ -30,32 +47,53 @@ def built(cloud: Cloud) -> Path:
         return build.build(cloud)
 
 
-def deploy(cloud: Cloud, aws: Aws, redis: str | None, template: Path | None) -> tuple[Outputs, credentials.Credentials]:
+def deploy(cloud: Cloud, aws: Aws, servers: Servers, template: Path | None) -> tuple[Outputs, credentials.Credentials]:
     """The rooms' stack outputs and their credentials, deployed now where a built template is given."""
     record = cloud.folder.run / "deployed.json"
     if template is None:
         known = read_json(record)
         return known["outputs"], known["credentials"]
-    wanted = parameters(cloud, redis)
     with cloud.progress.step("Deploying the stacks"):
-        stack.deploy(aws, template, wanted)
+        stack.deploy(aws, template, parameters(cloud, servers))
         outputs = stack.outputs(aws)
         keys = credentials.renew(aws, outputs)
-    state = build.fingerprint(cloud.template, wanted)
-    write_json(record, {"state": state, "outputs": outputs, "credentials": keys})
+    write_json(record, {"state": state(cloud, servers), "outputs": outputs, "credentials": keys})
     return outputs, keys
 
 
-def parameters(cloud: Cloud, redis: str | None) -> dict[str, str]:
+def parameters(cloud: Cloud, servers: Servers) -> dict[str, str]:
     """Those of the local cloud that the template declares."""
+    rooms = chosen(cloud.rooms)
+    workers = {worker for room in rooms for worker in room.workers}
     offered: Mapping[str, str] = {
         "Stage": "local",
         "LocalMode": "true",
         "PythonRuntime": f"python{sys.version_info.major}.{sys.version_info.minor}",
-        "Rooms": ",".join(room.name for room in chosen(cloud.rooms)),
-        "RedisUrl": redis or "",
+        "Rooms": ",".join(room.name for room in rooms),
+        "RedisUrl": servers.redis or "",
+        "MlflowTrackingUri": servers.mlflow or "",
+        "Broker": "true" if servers.broker else "false",
+        "BrokerManagementUrl": servers.broker.bare_management if servers.broker else "",
+        "Cluster": "true" if workers else "false",
+        "TrainerImage": "quintet/trainer:local" if "trainer" in workers else "",
+        "TrainerLibrary": os.environ.get("DETECTOR_LIBRARY", ""),
+        "MaxConcurrentJobs": os.environ.get("MAX_CONCURRENT_JOBS", "2"),
         "EnableApiKeys": os.environ.get("ENABLE_API_KEYS", "false"),
         "CorsOrigins": os.environ.get("CORS_ORIGINS", "*"),
+        **{named(queue): os.environ[queue] for queue in QUEUES if os.environ.get(queue)},
     }
     declared = build.declared(cloud.template)
     return {name: value for name, value in offered.items() if name in declared}
+
+
+QUEUES = ("TRAIN_REQUEST_QUEUE", "TRAIN_RESULT_QUEUE", "TRAIN_UPDATE_QUEUE", "CONVERT_REQUEST_QUEUE",
+          "CONVERT_RESULT_QUEUE", "INFERENCE_REQUEST_QUEUE", "INFERENCE_RESULT_QUEUE")  # fmt: skip
+
+
+def named(variable: str) -> str:
+    """The parameter of the template that gives functions this variable.
+
+    >>> named("TRAIN_REQUEST_QUEUE")
+    'TrainRequestQueue'
+    """
+    return variable.title().replace("_", "")

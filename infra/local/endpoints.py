@@ -24,7 +24,10 @@ class Endpoints:
     aws: str | None = None
     redis: str | None = None
     rabbitmq: str | None = None
+    rabbitmq_management: str | None = None
     mlflow: str | None = None
+    bucket: str | None = None
+    queues: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @classmethod
@@ -42,8 +45,11 @@ class Endpoints:
         for name, room in self.rooms.items():
             table.add_row(f"{name} http", room.http or "-")
             table.add_row(f"{name} grpc", room.grpc or "-")
-        for name in ("aws", "redis", "rabbitmq", "mlflow"):
-            table.add_row(name, getattr(self, name) or "-")
+        for name in ("aws", "redis", "rabbitmq", "rabbitmq_management", "mlflow"):
+            table.add_row(name.replace("_", " "), getattr(self, name) or "-")
+        table.add_row("bucket", self.bucket or "-")
+        for name, url in self.queues.items():
+            table.add_row(f"queue {name}", url)
         for name, keys in self.credentials.items():
             for kind, value in keys.items():
                 table.add_row(f"{name} {kind}", value)

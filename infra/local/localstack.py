@@ -1,5 +1,6 @@
 """AWS on this machine: LocalStack's open core in host mode, listening on loopback only."""
 
+import json
 import os
 import shutil
 import time
@@ -7,29 +8,33 @@ from pathlib import Path
 
 import httpx
 
+from infra.local.broker import Broker
 from infra.local.cloud import Cloud
 from infra.local.commands import LAST_LINES
 from infra.local.environments import environment
 from infra.local.errors import CloudError
 from infra.local.folder import read_json, write_json
 from infra.local.ports import HOST
+from infra.local.workers import Commands, commands
 
 NAME = "localstack"
 PATIENCE = 60.0  # seconds
 
 
-def start(cloud: Cloud, redis: str | None, amqp: str | None) -> tuple[str, bool]:
+def start(cloud: Cloud, redis: str | None, broker: Broker | None) -> tuple[str, bool]:
     """The endpoint, and whether it is a new one, with nothing deployed."""
+    workers = commands(cloud)
     known = read_json(cloud.folder.run / "localstack.json")
-    if known and cloud.processes.alive(NAME) and healthy(known["endpoint"]):
+    if known and known.get("workers") == workers and cloud.processes.alive(NAME) and healthy(known["endpoint"]):
         return str(known["endpoint"]), False
     python, functions = environment(cloud, NAME), environment(cloud, "lambda")
     with cloud.progress.step("Starting LocalStack"):
         cloud.processes.stop(NAME)
         endpoint = f"http://{HOST}:{cloud.ports.choose('AWS', 4566)}"
-        variables = settings(state(cloud, python), endpoint, functions, redis, amqp)
+        variables = settings(state(cloud, python), endpoint, functions, redis, broker)
+        variables |= for_workers(cloud, workers)
         cloud.processes.start(NAME, [python, "-m", "localstack.runtime.main"], variables)
-        write_json(cloud.folder.run / "localstack.json", {"endpoint": endpoint})
+        write_json(cloud.folder.run / "localstack.json", {"endpoint": endpoint, "workers": workers})
         wait(cloud, endpoint)
     return endpoint, True
 
@@ -44,7 +49,7 @@ def state(cloud: Cloud, python: Path) -> Path:
     return folder
 
 
-def settings(state: Path, endpoint: str, functions: Path, redis: str | None, amqp: str | None) -> dict[str, str]:
+def settings(state: Path, endpoint: str, functions: Path, redis: str | None, broker: Broker | None) -> dict[str, str]:
     """LocalStack's whole environment: nothing of the user's AWS settings, and no call to the internet."""
     listen = endpoint.removeprefix("http://")
     return {
@@ -68,8 +73,13 @@ def settings(state: Path, endpoint: str, functions: Path, redis: str | None, amq
         "LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC": "0.5",
         "LAMBDA_RETRY_BASE_DELAY": "1",
         **({"QUINTET_REDIS": host_and_port(redis)} if redis else {}),
-        **({"QUINTET_AMQP": host_and_port(amqp)} if amqp else {}),
+        **({"QUINTET_AMQP": host_and_port(broker.amqp), "QUINTET_RABBITMQ": broker.management} if broker else {}),
     }
+
+
+def for_workers(cloud: Cloud, workers: Commands) -> dict[str, str]:
+    """What our plugin must know to run tasks of ECS as processes."""
+    return {"QUINTET_WORKERS": json.dumps(workers), "QUINTET_LOGS": str(cloud.folder.logs)}
 
 
 def host_and_port(url: str) -> str:

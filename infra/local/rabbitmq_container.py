@@ -3,6 +3,7 @@
 import subprocess
 import time
 
+from infra.local.broker import Broker
 from infra.local.cloud import Cloud
 from infra.local.folder import read_json, write_json
 from infra.local.ports import HOST, answers
@@ -11,20 +12,21 @@ IMAGE = "rabbitmq:4-management"
 PATIENCE = 60.0  # seconds
 
 
-def start(cloud: Cloud) -> str | None:
-    """The AMQP URL, or None where there is no engine or no image."""
+def start(cloud: Cloud) -> Broker | None:
+    """None where there is no engine or no image."""
     if docker("info") is None:
         return None
     known = read_json(cloud.folder.run / "rabbitmq-container.json")
     if known and answers(known["port"]):
-        return url(known["port"])
-    port = cloud.ports.choose("RabbitMQ", 5672)
+        return addresses(known["port"], known["management"])
+    port, management = cloud.ports.choose("RabbitMQ", 5672), cloud.ports.choose("RabbitMQ's management", 15672)
     with cloud.progress.step("Starting RabbitMQ in a container"):
         stop(cloud)
-        if docker("run", "--detach", "--name", name(cloud), "--publish", f"{HOST}:{port}:5672", IMAGE) is None:
+        published = [f"--publish={HOST}:{port}:5672", f"--publish={HOST}:{management}:15672"]
+        if docker("run", "--detach", "--name", name(cloud), *published, IMAGE) is None:
             return None
-        write_json(cloud.folder.run / "rabbitmq-container.json", {"port": port})
-        return url(port) if ready(cloud) else None
+        write_json(cloud.folder.run / "rabbitmq-container.json", {"port": port, "management": management})
+        return addresses(port, management) if ready(cloud) else None
 
 
 def ready(cloud: Cloud) -> bool:
@@ -45,8 +47,8 @@ def name(cloud: Cloud) -> str:
     return f"quintet-rabbitmq-{cloud.folder.key}"
 
 
-def url(port: int) -> str:
-    return f"amqp://guest:guest@{HOST}:{port}/"
+def addresses(port: int, management: int) -> Broker:
+    return Broker(f"amqp://guest:guest@{HOST}:{port}/", f"http://guest:guest@{HOST}:{management}")
 
 
 def docker(*arguments: str) -> str | None:

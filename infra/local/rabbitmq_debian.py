@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from infra.local.broker import Broker
 from infra.local.cloud import Cloud
 from infra.local.errors import CloudError
 from infra.local.folder import read_json, write_json
-from infra.local.ports import HOST, free
+from infra.local.ports import HOST, answers, free, is_free
 
 NAME = "rabbitmq"
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -51,30 +52,42 @@ def no_services() -> Iterator[None]:
 
 def running(cloud: Cloud) -> bool:
     known = read_json(cloud.folder.run / "rabbitmq.json")
-    return bool(known) and cloud.processes.alive(NAME) and speaks_amqp(known["port"])
+    return bool(known) and cloud.processes.alive(NAME) and answering(**known)
 
 
-def start(cloud: Cloud) -> str:
+def start(cloud: Cloud) -> Broker:
+    """Where it was before, with the queues it had: what is deployed knows the address."""
     if running(cloud):
-        return url(read_json(cloud.folder.run / "rabbitmq.json")["port"])
+        return addresses(**read_json(cloud.folder.run / "rabbitmq.json"))
     with cloud.progress.step("Starting RabbitMQ"):
         cloud.processes.stop(NAME)
         cloud.processes.stop_strays()
-        port = cloud.ports.choose("RabbitMQ", 5672)
-        folder = cloud.folder.run / "rabbitmq"
-        cloud.processes.start(NAME, [SERVER], variables(folder, port))
-        write_json(cloud.folder.run / "rabbitmq.json", {"port": port})
-        wait(cloud, port)
-    return url(port)
+        ports = former(cloud) or chosen(cloud)
+        cloud.processes.start(NAME, [SERVER], variables(cloud.folder.run / "rabbitmq", **ports))
+        write_json(cloud.folder.run / "rabbitmq.json", ports)
+        wait(cloud, ports)
+    return addresses(**ports)
 
 
-def variables(folder: Path, port: int) -> dict[str, str]:
+def former(cloud: Cloud) -> dict[str, int] | None:
+    known: dict[str, int] | None = read_json(cloud.folder.run / "rabbitmq.json")
+    return known if known and all(is_free(port) for port in known.values()) else None
+
+
+def chosen(cloud: Cloud) -> dict[str, int]:
+    return {
+        "port": cloud.ports.choose("RabbitMQ", 5672),
+        "management": cloud.ports.choose("RabbitMQ's management", 15672),
+    }
+
+
+def variables(folder: Path, port: int, management: int) -> dict[str, str]:
     """The broker's whole environment; writes the files that it names."""
     for part in ("mnesia", "log", "home"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "environment").write_text("")
     (folder / "plugins").write_text("[rabbitmq_management].\n")
-    (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, port=port, management=free()))
+    (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, port=port, management=management))
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LANG": "C.UTF-8",
@@ -107,8 +120,12 @@ log.console.level = warning
 """
 
 
-def url(port: int) -> str:
-    return f"amqp://guest:guest@{HOST}:{port}/"
+def addresses(port: int, management: int) -> Broker:
+    return Broker(f"amqp://guest:guest@{HOST}:{port}/", f"http://guest:guest@{HOST}:{management}")
+
+
+def answering(port: int, management: int) -> bool:
+    return speaks_amqp(port) and answers(management)
 
 
 def speaks_amqp(port: int) -> bool:
@@ -121,9 +138,9 @@ def speaks_amqp(port: int) -> bool:
         return False
 
 
-def wait(cloud: Cloud, port: int) -> None:
+def wait(cloud: Cloud, ports: dict[str, int]) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not speaks_amqp(port):
+    while not answering(**ports):
         if not cloud.processes.alive(NAME) or time.monotonic() > deadline:
             raise CloudError("RabbitMQ did not start.", f"Look at {cloud.processes.log(NAME)}, or set RABBITMQ_HOST.")
         time.sleep(0.2)

@@ -8,13 +8,16 @@ from infra.local.errors import CloudError
 
 @dataclass(frozen=True)
 class Room:
-    """`http` and `grpc` are the ports of the original service, None where it has no such door."""
+    """`http` and `grpc` are the ports of the original service, None where it has no such door; `workers` are the
+    folders of gpu_workers/ that run for it.
+    """
 
     name: str
     http: int | None
     grpc: int | None
     needs: frozenset[str]
     example: str | None = None
+    workers: frozenset[str] = frozenset()
 
 
 ROOMS = {
@@ -26,6 +29,14 @@ ROOMS = {
             grpc=None,
             needs=frozenset({"redis"}),
             example="curl -F file=@export.csv {http}/convert_to_unified",
+        ),
+        Room(
+            "training",
+            http=8001,
+            grpc=None,
+            needs=frozenset({"rabbitmq", "mlflow"}),
+            example="curl {http}/api/v1/convert/formats",
+            workers=frozenset({"trainer"}),
         ),
     ]
 }

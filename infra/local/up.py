@@ -1,10 +1,12 @@
 """Starting, stopping and looking at a local cloud; each is safe to repeat."""
 
+import re
 import threading
 from pathlib import Path
 
 from infra.local import deploy, gates, localstack, mlflow_server, rabbitmq, redis, stack
 from infra.local.cloud import Cloud
+from infra.local.deploy import Outputs, Servers
 from infra.local.endpoints import Endpoints, RoomEndpoints
 from infra.local.rooms import chosen, needed
 from infra.local.stack import Aws
@@ -27,35 +29,55 @@ def up(cloud: Cloud) -> Endpoints:
 def started(cloud: Cloud) -> Endpoints:
     rooms = chosen(cloud.rooms)
     needs = needed(rooms, cloud.servers)
-    redis_url = redis.start(cloud) if "redis" in needs else None
-    amqp_url = rabbitmq.start(cloud) if "rabbitmq" in needs else None
-    mlflow_url = mlflow_server.start(cloud) if "mlflow" in needs else None
-    aws, template = renewed(cloud, redis_url, amqp_url)
-    outputs, credentials = deploy.deploy(cloud, aws, redis_url, template)
+    broker = rabbitmq.start(cloud) if "rabbitmq" in needs else None
+    servers = Servers(
+        redis=redis.start(cloud) if "redis" in needs else None,
+        broker=broker,
+        mlflow=mlflow_server.start(cloud) if "mlflow" in needs else None,
+    )
+    aws, template = renewed(cloud, servers)
+    outputs, credentials = deploy.deploy(cloud, aws, servers, template)
     doors = gates.start(cloud, aws, rooms, outputs)
     return Endpoints(
         rooms={room.name: RoomEndpoints(http=doors.get(room.name)) for room in rooms},
         aws=aws.endpoint,
-        redis=redis_url,
-        rabbitmq=amqp_url,
-        mlflow=mlflow_url,
+        redis=servers.redis,
+        rabbitmq=broker.amqp if broker else None,
+        rabbitmq_management=broker.management if broker else None,
+        mlflow=servers.mlflow,
+        bucket=outputs.get("platform", {}).get("Bucket"),
+        queues=queues(outputs),
         credentials=credentials,
     )
 
 
-def renewed(cloud: Cloud, redis_url: str | None, amqp_url: str | None) -> tuple[Aws, Path | None]:
+def queues(outputs: Outputs) -> dict[str, str]:
+    """The SQS queues that people put messages on and read them from: {"training train": its URL, …}."""
+    return {
+        f"{room} {words(output.removesuffix('QueueUrl'))}": url
+        for room, known in outputs.items()
+        for output, url in known.items()
+        if output.endswith("QueueUrl")
+    }
+
+
+def words(name: str) -> str:
+    return " ".join(re.findall("[A-Z][a-z]*", name)).lower()
+
+
+def renewed(cloud: Cloud, servers: Servers) -> tuple[Aws, Path | None]:
     """A LocalStack, and the built template where that is still to be deployed.
 
     LocalStack updates neither nested stacks nor APIs and aliases, and removing them fails now and then: what changed is
     deployed to a new one. A build that fails leaves the old one alone.
     """
     template = None
-    outdated = deploy.outdated(cloud, redis_url)
+    outdated = deploy.outdated(cloud, servers)
     if outdated and cloud.processes.alive(localstack.NAME):
         template = deploy.built(cloud)
         deploy.forget(cloud)
         cloud.processes.stop(localstack.NAME)
-    endpoint, fresh = localstack.start(cloud, redis_url, amqp_url)
+    endpoint, fresh = localstack.start(cloud, servers.redis, servers.broker)
     aws = Aws(endpoint)
     if fresh:
         threading.Thread(target=stack.warm, args=(aws,), daemon=True).start()

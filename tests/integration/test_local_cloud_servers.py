@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from infra.local import mlflow_server, rabbitmq, up
+from infra.local.broker import Broker
 from infra.local.cloud import ROOT, Cloud
 from infra.local.folder import Folder
 from infra.local.ports import Ports
@@ -38,16 +39,17 @@ def listening(cloud: Cloud) -> set[str]:
 
 
 def test_rabbitmq_speaks_amqp_on_loopback_and_goes(empty: Cloud) -> None:
-    url = rabbitmq.start(empty)
-    if url is None:
+    broker = rabbitmq.start(empty)
+    if broker is None:
         assert os.environ.get("CI") != "true", "CI must have a RabbitMQ"
         pytest.skip("no RabbitMQ: set RABBITMQ_HOST, start a container engine or install Debian's rabbitmq-server")
     try:
-        address = urlsplit(url)
+        address = urlsplit(broker.amqp)
         with socket.create_connection((str(address.hostname), address.port or 5672), timeout=5) as link:
             link.sendall(b"AMQP\x00\x00\x09\x01")
             assert link.recv(11)[7:] == b"\x00\x0a\x00\x0a"
-        assert rabbitmq.start(empty) == url
+        assert httpx.get(f"{broker.management}/api/overview", timeout=30).status_code == 200
+        assert rabbitmq.start(empty) == broker
         assert listening(empty) <= {"127.0.0.1", "::1"}
     finally:
         up.down(empty)
@@ -58,7 +60,7 @@ def test_a_given_rabbitmq_is_used(empty: Cloud, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("RABBITMQ_HOST", "broker.example")
     monkeypatch.setenv("RABBITMQ_USER", "a@b")
     monkeypatch.setenv("RABBITMQ_PASSWORD", "p")
-    assert rabbitmq.start(empty) == "amqp://a%40b:p@broker.example:5672/"
+    assert rabbitmq.start(empty) == Broker("amqp://a%40b:p@broker.example:5672/", "http://a%40b:p@broker.example:15672")
     assert not empty.processes.records()
 
 

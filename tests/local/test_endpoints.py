@@ -17,7 +17,10 @@ def test_the_file_has_every_address_and_null_for_what_is_absent(cloud: Cloud) ->
         "aws": "http://127.0.0.1:4566",
         "redis": None,
         "rabbitmq": None,
+        "rabbitmq_management": None,
         "mlflow": None,
+        "bucket": None,
+        "queues": {},
         "credentials": {"glucose": {"api_key": "k"}},
     }
 

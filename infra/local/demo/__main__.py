@@ -14,13 +14,16 @@ from rich.console import Console
 from infra.local.__main__ import cloud_of
 from infra.local.__main__ import parser as cloud_parser
 from infra.local.cloud import Cloud
-from infra.local.demo import glucose
+from infra.local.demo import glucose, training
 from infra.local.endpoints import Endpoints
 from infra.local.errors import CloudError
 from infra.local.rooms import ROOMS
 from infra.local.up import down, status, up
 
-SHOWS: dict[str, Callable[[Endpoints, Path, Console], None]] = {"glucose": glucose.show}
+SHOWS: dict[str, Callable[[Endpoints, Path, Console], None]] = {
+    "glucose": glucose.show,
+    "training": training.show,
+}
 """What each room shows: given where everything is, a folder for pictures, and the screen."""
 
 

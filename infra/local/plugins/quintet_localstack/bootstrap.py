@@ -1,7 +1,8 @@
-"""Runs inside a function's interpreter: `python bootstrap.py HANDLER` is `python -m awslambdaric HANDLER`.
+"""Runs first in a function's or a container's process, and becomes it.
 
+`python bootstrap.py HANDLER` is `python -m awslambdaric HANDLER`, `python bootstrap.py -- COMMAND…` is COMMAND.
 The kernel is asked to end this process together with LocalStack's, so that a LocalStack killed with
-SIGKILL leaves no function behind.
+SIGKILL leaves no function and no worker behind.
 """
 
 import ctypes
@@ -10,6 +11,7 @@ import runpy
 import signal
 import sys
 
+PARENT = "QUINTET_PARENT"
 PR_SET_PDEATHSIG = 1
 
 
@@ -21,6 +23,8 @@ def die_with(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    die_with(int(os.environ.pop("QUINTET_LAMBDA_PARENT")))
+    die_with(int(os.environ.pop(PARENT)))
+    if sys.argv[1] == "--":
+        os.execvp(sys.argv[2], sys.argv[2:])  # noqa: S606 - no shell is wanted
     sys.path[0] = os.environ["LAMBDA_TASK_ROOT"]
     runpy.run_module("awslambdaric", run_name="__main__", alter_sys=True)

@@ -136,7 +136,7 @@ class Process:
         variables = {
             **variables,
             "AWS_LAMBDA_RUNTIME_API": self.api.address,
-            "QUINTET_LAMBDA_PARENT": str(os.getpid()),
+            bootstrap.PARENT: str(os.getpid()),
         }
         self.popen = FORK.submit(spawn, command, recipe.task, variables, log).result()
         threading.Thread(target=self.report_exit, daemon=True).start()

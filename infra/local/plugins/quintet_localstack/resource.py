@@ -31,13 +31,16 @@ Make = Callable[[Wanted], Properties]
 Remove = Callable[[Wanted], object]
 
 
-def resource(kind: str, identifier: str, remove: Remove | None = None, renew: bool = False) -> Callable[[Make], Any]:
-    """`identifier` names the property that Ref gives; `renew` makes the resource again on every update."""
+def resource(
+    kind: str, identifier: str, remove: Remove | None = None, renew: bool = False, change: Make | None = None
+) -> Callable[[Make], Any]:
+    """`identifier` names the property that Ref gives; an update calls `change`, or makes anew where `renew` says so."""
 
     def decorate(make: Make) -> Any:
         provider = type(make.__name__, (ByFunction,), {
             "TYPE": kind, "SCHEMA": schema(kind, identifier),
-            "make": staticmethod(make), "remove": staticmethod(remove or nothing), "renew": renew,
+            "make": staticmethod(make), "remove": staticmethod(remove or nothing),
+            "change": staticmethod(change or (make if renew else keep)),
         })  # fmt: skip
         return plugin(kind, provider)
 
@@ -48,10 +51,15 @@ def nothing(wanted: Wanted) -> None:
     """There is no call that removes it, and nothing that its name would stand in the way of."""
 
 
+def keep(wanted: Wanted) -> Properties:
+    """What a template changes of it makes no difference here."""
+    return {}
+
+
 class ByFunction(ResourceProvider):
     make: Make
     remove: Remove
-    renew: bool
+    change: Make
 
     def create(self, request: Any) -> Any:
         model = request.desired_state
@@ -59,9 +67,10 @@ class ByFunction(ResourceProvider):
         return done(model)
 
     def update(self, request: Any) -> Any:
-        model = {**(request.previous_state or {}), **request.desired_state}
-        if self.renew:
-            model.update(self.make(wanted(request, model)))
+        before = request.previous_state or {}
+        model = {**before, **request.desired_state}
+        if model != before:  # LocalStack updates what refers to lists and to what may change, too
+            model.update(self.change(wanted(request, model)))
         return done(model)
 
     def delete(self, request: Any) -> Any:

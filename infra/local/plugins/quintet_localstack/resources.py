@@ -1,12 +1,14 @@
 """The CloudFormation types of ECS, Amazon MQ, ElastiCache and the load balancers.
 
-Nothing is started: brokers and caches report the addresses that the local cloud gives in QUINTET_AMQP and
-QUINTET_REDIS (host:port).
+Brokers, caches and machines are not started: the first two report the addresses that the local cloud gives in
+QUINTET_AMQP and QUINTET_REDIS (host:port). Services of ECS are processes (ecs/).
 """
 
+import json
 import os
 from typing import Any
 
+from quintet_localstack.mq.users import add_administrator
 from quintet_localstack.resource import Properties, Wanted, resource
 
 
@@ -22,45 +24,147 @@ def address(variable: str, default: str) -> tuple[str, str]:
     return host, port
 
 
+def typed(value: Properties, *names: str) -> Properties:
+    """With numbers and truths where a template wrote them as text."""
+    return {**value, **{name: json.loads(str(value[name]).lower()) for name in names if name in value}}
+
+
 @resource(
     "AWS::ECS::Cluster", "ClusterName", lambda it: it.clients.ecs.delete_cluster(cluster=it.properties["ClusterName"])
 )
 def cluster(it: Wanted) -> Properties:
     name = it.properties.get("ClusterName", it.name)
-    made = it.clients.ecs.create_cluster(clusterName=name)["cluster"]
+    strategy = it.properties.get("DefaultCapacityProviderStrategy", [])
+    made = it.clients.ecs.create_cluster(
+        clusterName=name,
+        capacityProviders=it.properties.get("CapacityProviders", []),
+        defaultCapacityProviderStrategy=strategies(strategy),
+    )["cluster"]
     return {"ClusterName": name, "Arn": made["clusterArn"]}
 
 
-@resource("AWS::ECS::ClusterCapacityProviderAssociations", "Cluster")
-def cluster_capacity(it: Wanted) -> Properties:
+def strategies(given: list[Properties]) -> list[Properties]:
+    return [typed(camel(one), "base", "weight") for one in given]
+
+
+def associate(it: Wanted) -> Properties:
+    it.clients.ecs.put_cluster_capacity_providers(
+        cluster=it.properties["Cluster"],
+        capacityProviders=it.properties.get("CapacityProviders", []),
+        defaultCapacityProviderStrategy=strategies(it.properties.get("DefaultCapacityProviderStrategy", [])),
+    )
     return {}
 
 
-TASK = {"family", "containerDefinitions", "taskRoleArn", "executionRoleArn", "networkMode", "cpu", "memory",
-        "requiresCompatibilities", "volumes"}  # fmt: skip
+cluster_capacity = resource("AWS::ECS::ClusterCapacityProviderAssociations", "Cluster", renew=True)(associate)
 
 
-@resource("AWS::ECS::TaskDefinition", "TaskDefinitionArn", renew=True)
+def remove_capacity_provider(it: Wanted) -> None:
+    it.clients.ecs.delete_capacity_provider(capacityProvider=it.properties["Name"])
+
+
+@resource("AWS::ECS::CapacityProvider", "Name", remove_capacity_provider)
+def capacity_provider(it: Wanted) -> Properties:
+    """Every machine that it would start is this one."""
+    name = it.properties.get("Name", it.name)
+    group = camel(it.properties["AutoScalingGroupProvider"])
+    scaling = typed(group.get("managedScaling", {}), "targetCapacity", "minimumScalingStepSize",
+                    "maximumScalingStepSize", "instanceWarmupPeriod")  # fmt: skip
+    it.clients.ecs.create_capacity_provider(name=name, autoScalingGroupProvider={**group, "managedScaling": scaling})
+    return {"Name": name}
+
+
+@resource("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName")
+def machines(it: Wanted) -> Properties:
+    return {"AutoScalingGroupName": it.properties.get("AutoScalingGroupName", it.name)}
+
+
+def remove_launch_template(it: Wanted) -> None:
+    it.clients.ec2.delete_launch_template(LaunchTemplateId=it.properties["LaunchTemplateId"])
+
+
+@resource("AWS::EC2::LaunchTemplate", "LaunchTemplateId", remove_launch_template)
+def launch_template(it: Wanted) -> Properties:
+    """Nothing is launched from it, so what it says is not kept."""
+    name = it.properties.get("LaunchTemplateName", it.name)
+    made = it.clients.ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData={"EbsOptimized": False})
+    number = made["LaunchTemplate"]["LaunchTemplateId"]
+    return {"LaunchTemplateId": number, "LatestVersionNumber": "1", "DefaultVersionNumber": "1"}
+
+
+TASK = {"family", "containerDefinitions", "taskRoleArn", "executionRoleArn", "networkMode", "cpu", "memory", "volumes",
+        "requiresCompatibilities", "runtimePlatform", "ephemeralStorage", "placementConstraints"}  # fmt: skip
+
+
+def remove_task_definition(it: Wanted) -> None:
+    it.clients.ecs.deregister_task_definition(taskDefinition=it.properties["TaskDefinitionArn"])
+
+
+@resource("AWS::ECS::TaskDefinition", "TaskDefinitionArn", remove_task_definition, renew=True)
 def task_definition(it: Wanted) -> Properties:
     arguments = {key: value for key, value in camel(it.properties).items() if key in TASK}
+    arguments["containerDefinitions"] = [container(one) for one in it.properties["ContainerDefinitions"]]
     made = it.clients.ecs.register_task_definition(**{"family": it.name, **arguments})["taskDefinition"]
     return {"TaskDefinitionArn": made["taskDefinitionArn"]}
 
 
+NUMBERS = ("cpu", "memory", "memoryReservation", "startTimeout", "stopTimeout", "essential", "privileged",
+           "readonlyRootFilesystem", "interactive", "pseudoTerminal")  # fmt: skip
+
+
+def container(given: Properties) -> Properties:
+    """The keys of free maps (log options, labels) stay as they are written."""
+    made = typed(camel(given), *NUMBERS)
+    if "LogConfiguration" in given:
+        made["logConfiguration"]["options"] = given["LogConfiguration"].get("Options", {})
+    if "DockerLabels" in given:
+        made["dockerLabels"] = given["DockerLabels"]
+    return made
+
+
 def remove_service(it: Wanted) -> None:
-    it.clients.ecs.delete_service(
-        cluster=it.properties.get("Cluster", "default"), service=it.properties["Name"], force=True
+    """Returns when its tasks have ended, as CloudFormation waits for them."""
+    named = {"cluster": it.properties.get("Cluster", "default"), "service": it.properties["Name"]}
+    it.clients.ecs.delete_service(**named, force=True)
+    it.clients.ecs.get_waiter("services_inactive").wait(
+        cluster=named["cluster"], services=[named["service"]], WaiterConfig={"Delay": 1, "MaxAttempts": 180}
     )
 
 
-@resource("AWS::ECS::Service", "ServiceArn", remove_service)
+SERVICE = {"capacityProviderStrategy", "deploymentConfiguration", "networkConfiguration", "loadBalancers",
+           "serviceRegistries", "propagateTags"}  # fmt: skip
+
+
+def service_settings(it: Wanted) -> Properties:
+    known = {key: value for key, value in camel(it.properties).items() if key in SERVICE}
+    if "capacityProviderStrategy" in known:
+        known["capacityProviderStrategy"] = strategies(it.properties["CapacityProviderStrategy"])
+    deployment = known.get("deploymentConfiguration", {})
+    if deployment:
+        known["deploymentConfiguration"] = typed(deployment, "maximumPercent", "minimumHealthyPercent")
+    ports = [typed(one, "containerPort") for one in known.get("loadBalancers", [])]
+    return {
+        **known,
+        **({"loadBalancers": ports} if ports else {}),
+        "cluster": it.properties.get("Cluster", "default"),
+        "taskDefinition": it.properties["TaskDefinition"],
+    }
+
+
+def change_service(it: Wanted) -> Properties:
+    count = {"desiredCount": int(it.properties["DesiredCount"])} if "DesiredCount" in it.properties else {}
+    it.clients.ecs.update_service(**service_settings(it), **count, service=it.properties["Name"])
+    return {}
+
+
+@resource("AWS::ECS::Service", "ServiceArn", remove_service, change=change_service)
 def service(it: Wanted) -> Properties:
     name = it.properties.get("ServiceName", it.name)
     made = it.clients.ecs.create_service(
-        cluster=it.properties.get("Cluster", "default"),
+        **service_settings(it),
         serviceName=name,
-        taskDefinition=it.properties["TaskDefinition"],
         desiredCount=int(it.properties.get("DesiredCount", 1)),
+        **({"launchType": it.properties["LaunchType"]} if "LaunchType" in it.properties else {}),
     )["service"]
     return {"ServiceArn": made["serviceArn"], "Name": name}
 
@@ -75,6 +179,8 @@ def broker(it: Wanted) -> Properties:
         PubliclyAccessible=False,
         Users=[{"Username": user["Username"], "Password": user["Password"]} for user in it.properties["Users"]],
     )
+    for user in it.properties["Users"]:
+        add_administrator(user["Username"], user["Password"])
     return {"Id": made["BrokerId"], "Arn": made["BrokerArn"], "AmqpEndpoints": [f"amqp://{host}:{port}"]}
 
 

@@ -1,4 +1,7 @@
-"""AWS services that the open core answers with 501, served by the moto that it ships: control planes only."""
+"""AWS services that the open core answers with 501, served by the moto that it ships: control planes only.
+
+ECS's tasks and services alone are more than that: `ecs` has operations of its own.
+"""
 
 import threading
 from collections.abc import Callable
@@ -11,6 +14,7 @@ from localstack.services.moto import call_moto
 from localstack.services.plugins import Service, aws_provider
 
 Handler = Callable[[RequestContext, Any], Any]
+Handlers = Callable[[], dict[str, Handler]]
 
 
 def by_moto(context: RequestContext, request: Any) -> Any:
@@ -28,19 +32,25 @@ def one_at_a_time(handler: Handler) -> Handler:
     return serialised
 
 
-def service(api: str, name: str = "default", handler: Handler = by_moto) -> Any:
+def service(api: str, name: str = "default", handler: Handler = by_moto, own: Handlers = dict) -> Any:
     def create() -> Service:
         model = load_service(api)
-        return Service(name=api, skeleton=Skeleton(model, dict.fromkeys(model.operation_names, handler)))
+        return Service(name=api, skeleton=Skeleton(model, {**dict.fromkeys(model.operation_names, handler), **own()}))
 
     create.__name__ = api.replace("-", "_")
     return aws_provider(api=api, name=name)(create)
 
 
+def tasks_and_services() -> dict[str, Handler]:
+    from quintet_localstack.ecs.api import OPERATIONS
+
+    return OPERATIONS
+
+
 dynamodb = service("dynamodb", "moto", one_at_a_time(by_moto))
 application_autoscaling = service("application-autoscaling")
 ecr = service("ecr")
-ecs = service("ecs")
+ecs = service("ecs", own=tasks_and_services)
 elasticache = service("elasticache")
 elbv2 = service("elbv2")
 mq = service("mq")
