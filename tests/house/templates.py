@@ -67,9 +67,11 @@ class Template:
 
 
 def merged(shared: Properties, own: Properties) -> Properties:
-    """As SAM merges Globals: mappings are joined, anything else is the function's own."""
-    both = {name: merged(shared[name], own[name]) for name in shared.keys() & own.keys() if isinstance(own[name], dict)}
-    return {**shared, **own, **both}
+    """As SAM merges Globals: mappings and lists are joined, anything else is the function's own."""
+    both = shared.keys() & own.keys()
+    mappings = {name: merged(shared[name], own[name]) for name in both if isinstance(own[name], dict)}
+    lists = {name: [*shared[name], *own[name]] for name in both if isinstance(own[name], list)}
+    return {**shared, **own, **mappings, **lists}
 
 
 def target(value: Any) -> str:
@@ -95,8 +97,13 @@ def without_dead_letters(template: Template) -> Iterator[str]:
     for name, grave in graves.items():
         if grave and queues.get(grave, {}).get("MessageRetentionPeriod") != FORTNIGHT:
             yield f"{name}: its dead letters {grave} are not kept for a fortnight"
-        if not grave and name not in graves.values():
+        if not grave and name not in graves.values() and not is_grave(name, queues[name]):
             yield f"{name} has no dead letters"
+
+
+def is_grave(name: str, queue: Properties) -> bool:
+    """Dead letters of a function that no queue feeds."""
+    return name.endswith("DeadLetters") and queue.get("MessageRetentionPeriod") == FORTNIGHT
 
 
 def short_visibility(template: Template) -> Iterator[str]:
@@ -126,11 +133,34 @@ def shared_roles(template: Template) -> Iterator[str]:
 def wide_permissions(template: Template) -> Iterator[str]:
     for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
         for name, properties in template.resources(kind).items():
-            documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+            documents = [policy["PolicyDocument"] for policy in alternatives(properties.get("Policies", []))]
             documents += [properties["PolicyDocument"]] if "PolicyDocument" in properties else []
-            for statement in (statement for document in documents for statement in document["Statement"]):
-                if statement["Resource"] == "*" or "*" in str(statement["Action"]):
+            for statement in (one for document in documents for one in alternatives(document["Statement"])):
+                wide = statement["Resource"] == "*" and not set(statement["Action"]) <= WITHOUT_RESOURCE
+                if wide or "*" in str(statement["Action"]):
                     yield f"{name} allows {statement['Action']} on {statement['Resource']}"
+
+
+WITHOUT_RESOURCE = {
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
+}
+"""Actions of Lambda inside a VPC, and of its mappings of Amazon MQ, that IAM ties to no resource."""
+
+
+def alternatives(value: Any) -> Iterator[Any]:
+    """The items of a list, those of every branch where conditions choose."""
+    if isinstance(value, list):
+        for item in value:
+            yield from alternatives(item)
+    elif isinstance(value, dict) and "Fn::If" in value:
+        yield from alternatives(value["Fn::If"][1:])
+    elif isinstance(value, dict) and "Ref" not in value:
+        yield value
 
 
 def unlogged(template: Template) -> Iterator[str]:
@@ -157,11 +187,12 @@ def unwatched(template: Template) -> Iterator[str]:
 
 
 def disorder(template: Template) -> Iterator[str]:
-    """The fixed order of a room's file."""
-    places = [re.search(rf"^{section}", template.text, re.MULTILINE) for section in SECTIONS]
+    """The fixed order of a room's file; where it has no queues it need not have a place for them."""
+    sections = [section for section in SECTIONS if section != "  # Queues" or template.resources(QUEUE)]
+    places = [re.search(rf"^{section}", template.text, re.MULTILINE) for section in sections]
     starts = [place.start() if place else -1 for place in places]
     if -1 in starts or starts != sorted(starts):
-        yield f"{template.path.name} does not have {', '.join(part.strip(' #:') for part in SECTIONS)} in this order"
+        yield f"{template.path.name} does not have {', '.join(part.strip(' #:') for part in sections)} in this order"
 
 
 RULES = (without_dead_letters, short_visibility, careless_mappings, shared_roles, wide_permissions, unlogged,

@@ -15,6 +15,7 @@ from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_ecs import ECSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 _MAKING = RLock()
 
 _PASSES = ("Throttl", "Throughput", "LimitExceeded", "SlowDown", "TooManyRequests", "RequestTimeout", "ExpiredToken",
-           "TransactionConflict", "OperationAborted")  # fmt: skip
+           "TransactionConflict", "TransactionInProgress", "OperationAborted")  # fmt: skip
 _MISSING = {"NoSuchBucket", "ResourceNotFoundException", "QueueDoesNotExist",
             "AWS.SimpleQueueService.NonExistentQueue"}  # fmt: skip
 _REFUSED = {"AccessDenied", "AccessDeniedException", "UnrecognizedClientException", "InvalidClientTokenId",
@@ -31,6 +32,8 @@ _REFUSED = {"AccessDenied", "AccessDeniedException", "UnrecognizedClientExceptio
 
 @overload
 def client(service: Literal["dynamodb"]) -> "DynamoDBClient": ...
+@overload
+def client(service: Literal["ecs"]) -> "ECSClient": ...
 @overload
 def client(service: Literal["s3"]) -> "S3Client": ...
 @overload

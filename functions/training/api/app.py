@@ -1,0 +1,7 @@
+"""The training room over HTTP: API Gateway → the room's routes → the answer."""
+
+from quintet.training.http import app
+
+from quintet.entry.http import as_lambda
+
+handler = as_lambda(app)

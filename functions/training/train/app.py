@@ -1,0 +1,10 @@
+"""Requests to train: SQS → the ledger → the tending of jobs."""
+
+from quintet.entry.queues import on_queue
+from quintet.training.messages import Order
+from quintet.training.wiring import TrainingRoom, training
+
+
+@on_queue(Order, deps=training, said_by="[Handler]")
+def handler(order: Order, room: TrainingRoom) -> None:
+    room.take("train", order)

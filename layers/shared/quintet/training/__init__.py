@@ -1,0 +1,1 @@
+"""Training, conversion and inference of detection models, driven by messages."""
