@@ -26,13 +26,17 @@ from quintet_localstack.layers import merge
 from tests.house.bundles import Bundle, build_bundles, here, lambda_python
 
 QUEUE_GOAL, HTTP_GOAL, MODEL_GOAL = 300, 400, 550
-LOAD_A_MODEL = {"glucose api", "glucose jobs"}
+LOAD_A_MODEL = {"glucose api", "glucose jobs", "training api", "training inference", "training jobs"}
 
 MADE_UP = {
     "QUINTET_LOCAL": "true",
     "ENABLE_API_KEYS": "false",
     "CORS_ORIGINS": "",
     "REDIS_URL": "",
+    "ENABLE_RABBITMQ": "true",
+    "RABBITMQ_PORT": "5671",
+    "RABBITMQ_SSL": "true",
+    "TRAINING_GRANTS": "",
     "LOG_LEVEL": "INFO",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "1769",
     "AWS_REGION": "us-east-1",
