@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv
-ROOMS ?= glucose
+ROOMS ?= glucose,training
 RUNTIME ?= python3.13
 
 help:  ## list the verbs
@@ -82,7 +82,7 @@ images: .venv/dev  ## build the container images (none yet)
 
 lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
 	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-dev.in -o constraints.txt
-	@for layer in runtime inference; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	@for layer in runtime inference vision; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
 
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
