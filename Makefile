@@ -64,12 +64,28 @@ train: .venv/demo $(TRAINING)/made  ## simulate patients and train the forecaste
 	@$(TRAINING)/bin/python -m gpu_workers.forecaster.simulate --processes 2
 	@$(TRAINING)/bin/python -m gpu_workers.forecaster.train
 
-test-training: .venv/dev $(TRAINING)/made  ## test the training of the forecaster, in its own environment
-	@$(TRAINING)/bin/python -m pytest tests/glucose/test_forecaster_training.py
+# The tests' tools see the trainer's libraries through a path file: torch is installed once.
+TRAINER_TESTS := .local/venvs/trainer-tests
+$(TRAINER_TESTS)/made: .venv/dev infra/local/locks/trainer.lock requirements-dev.in constraints.txt
+	@$(BIN)/python -m infra.local.workers trainer > /dev/null
+	@$(PYTHON) -m venv --clear $(TRAINER_TESTS)
+	@$(UV) pip install --quiet --python $(TRAINER_TESTS)/bin/python -c constraints.txt -r requirements-dev.in
+	@here=$$($(TRAINER_TESTS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	  .local/venvs/trainer/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$here/trainer.pth && \
+	  echo "$(CURDIR)/layers/shared" > $$here/quintet.pth
+	@touch $@
 
-bench: .venv/dev  ## measure: INIT of every function, accuracy of the forecast
+test-training: .venv/dev $(TRAINING)/made $(TRAINER_TESTS)/made  ## test what needs torch, each in an environment of its own
+	@$(TRAINING)/bin/python -m pytest tests/glucose/test_forecaster_training.py
+	@$(TRAINER_TESTS)/bin/python -m pytest tests/training/trainer/test_detector.py
+
+bench: .venv/dev $(TRAINER_TESTS)/made  ## measure: INIT of every function, accuracy, rates and delays
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.init_time
 	@$(BIN)/python tests/bench/glucose_accuracy.py
+	@$(BIN)/python -m tests.bench.relay_rate
+	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.inference
+	@$(TRAINER_TESTS)/bin/python -m tests.bench.training_overhead
+	@$(TRAINER_TESTS)/bin/python -m tests.bench.detection_parity
 
 settings: .venv/dev  ## write infra/settings.md anew
 	@$(BIN)/python -m infra.settings_reference
@@ -77,8 +93,8 @@ settings: .venv/dev  ## write infra/settings.md anew
 proto: .venv/dev  ## compile the .proto files (none yet)
 	@echo "no room has a gRPC door yet"
 
-images: .venv/dev  ## build the container images (none yet)
-	@echo "no room has a container yet"
+images:  ## build the workers' container images, where a Docker engine answers
+	docker build --file gpu_workers/trainer/Dockerfile --tag quintet/trainer:latest .
 
 lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
 	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-dev.in -o constraints.txt

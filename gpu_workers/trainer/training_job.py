@@ -105,7 +105,9 @@ def begun(attempt: Attempt, training: Training) -> Job:
     """Claim the job, which tells that it starts."""
     config, epochs = training.config, training.plan.epochs
     job = attempt.insist(partial(attempt.work.start_training, config, epochs))
-    attempt.log.info(f"{config['model']} is trained as {config['model_used']} by {config['library']}", extra=config)
+    attempt.log.info(
+        f"{config['model']} is trained as {config['model_used']} by {config['library']}", extra={"config": config}
+    )
     attempt.record = attempt.has.record(job)
     attempt.record.begin(flat(config))
     if job.cancel_requested:

@@ -1,4 +1,7 @@
-"""The rooms' workers, containers on AWS and processes here: which program stands for which image."""
+"""The rooms' workers, containers on AWS and processes here: which program stands for which image.
+
+`python -m infra.local.workers trainer` makes the trainer's environment and prints its interpreter.
+"""
 
 import json
 import os
@@ -11,7 +14,9 @@ from pathlib import Path
 from infra.local.cloud import ROOT, Cloud
 from infra.local.commands import run
 from infra.local.environments import HERE, RETRY, digest, renewed, uv
-from infra.local.folder import exclusive
+from infra.local.folder import Folder, exclusive
+from infra.local.ports import Ports
+from infra.local.progress import Progress
 from infra.local.rooms import Room, chosen
 
 Commands = dict[str, list[str]]
@@ -78,7 +83,17 @@ def make(cloud: Cloud, target: Path, worker: Worker) -> None:
         # not the dependencies: those of the packages that came first are no part of the lock
         uv("pip", "install", "--quiet", "--require-hashes", "--no-deps", "--python", python, "-r", worker.lock)
         path = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages/quintet.pth"
-        (target / path).write_text(f"{ROOT / 'layers/shared'}\n")
+        (target / path).write_text(f"{ROOT / 'layers/shared'}\n{ROOT}\n")
 
 
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
+
+def main() -> None:
+    progress = Progress()
+    cloud = Cloud(folder=Folder(ROOT / ".local"), ports=Ports(progress), progress=progress)
+    print(environment(cloud, WORKERS[sys.argv[1]]))
+
+
+if __name__ == "__main__":
+    main()

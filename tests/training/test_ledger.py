@@ -1,6 +1,7 @@
 """What stands in the rows: durable before anybody is told, and forgotten in time."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -186,3 +187,28 @@ def test_another_ledger_knows_all_of_it() -> None:
     ledger = Ledger(rows, room.clock)
     job = ledger.enter(Step(room.take("train", TRAIN)))
     assert Ledger(rows, room.clock).read(KEY) == job
+
+
+def test_what_was_seen_last_is_not_believed_where_nothing_would_be_written(room: SmallRoom) -> None:
+    seen = room.take("train", TRAIN)
+    now = room.tend()
+    assert room.ledger.amend(KEY, Step, known=seen) == now
+
+
+def test_what_was_seen_last_saves_a_look_but_not_the_comparison(room: SmallRoom) -> None:
+    seen = room.training().job()
+    asked = room.ledger.amend(KEY, partial(jobs.cancel_asked, now=room.clock.now()), known=seen)
+    renewed = partial(jobs.renewed, claim=jobs.Claim(seen.attempt), now=room.clock.now() + timedelta(seconds=1))
+    after = room.ledger.amend(KEY, renewed, known=seen)
+    assert (after.cancel_requested, after.version) == (True, asked.version + 1)
+
+
+def test_who_wants_to_hears_of_each_message_once_it_is_durable(room: SmallRoom) -> None:
+    heard: list[bool] = []
+    work = room.training()
+    listening = replace(room.ledger, on_outgoing=lambda one: heard.append(one in room.ledger.unpublished()))
+    work = replace(work, ledger=listening)
+    work.finish_epoch(1, {})
+    work.finish_epoch(1, {})
+    work.fail("no")
+    assert heard == [True, True]

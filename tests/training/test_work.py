@@ -1,5 +1,6 @@
 """What a task may write of its job."""
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -120,3 +121,25 @@ def test_somebody_may_listen_for_what_is_told(room: SmallRoom) -> None:
 def test_work_on_what_is_not_there(room: SmallRoom) -> None:
     with pytest.raises(NotFound):
         Work(room.ledger, JobKey("broker", "none"), Claim(1), room.clock).alive()
+
+
+def test_what_another_did_meanwhile_is_seen_without_a_look_before(room: SmallRoom) -> None:
+    work = room.training()
+    room.ledger.amend(KEY, partial(jobs.cancel_asked, now=room.clock.now()))
+    assert work.finish_epoch(1, {"train_loss": 1.0}).cancel_requested
+    room.ledger.amend(
+        KEY, partial(jobs.died, attempt=work.claim.attempt, reason="?", now=room.clock.now(), task="task")
+    )
+    with pytest.raises(Superseded):
+        work.finish_epoch(2, {"train_loss": 1.0})
+
+
+def test_whoever_writes_a_message_is_told_of_it_once_it_is_durable(room: SmallRoom) -> None:
+    room.take("train", TRAIN)
+    heard: list[bool] = []
+    ledger = replace(room.ledger, on_outgoing=lambda one: heard.append(one in room.ledger.unpublished(KEY)))
+    work = Work(ledger, KEY, Claim(room.tend().attempt, "task"), room.clock)
+    work.start_training({}, 3)
+    work.alive()
+    work.finish_epoch(1, {"train_loss": 1.0})
+    assert heard == [True, True]

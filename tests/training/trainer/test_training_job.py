@@ -43,6 +43,12 @@ def test_the_start_says_what_is_done_and_what_is_not(world: World) -> None:
     assert config["dataset"]["classes"] == ["disc", "square"]
 
 
+def test_hyperparameters_may_be_called_anything(world: World) -> None:
+    odd: dict[str, Any] = {"name": "x", "message": 1, "args": [], "lr#": {"a": None}}
+    assert world.train(world.ask(**wanted(**odd))) == 0
+    assert world.told()[0]["config"]["ignored"] == ["args", "lr#", "message", "name"]
+
+
 def test_all_that_a_training_leaves_is_there(world: World) -> None:
     world.train(world.ask(**wanted()))
     types = {key.rpartition("/")[2]: world.objects.get(key)[1] for key in world.stored("models/")}

@@ -90,7 +90,10 @@ class Ledger:
         while True:
             step = happening(before)
             if step.job == before and not step.tellings:
-                return before
+                if before is not known:
+                    return before
+                before = self.read(key)  # what was seen last may be old
+                continue
             try:
                 return self._write(before, step)
             except Conflict:
