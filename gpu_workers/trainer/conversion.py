@@ -109,7 +109,7 @@ def checked(kind: str, options: Mapping[str, object]) -> dict[str, object]:
 def wrong(name: str, value: object) -> str:
     """What the option would have to be; empty where it is right."""
     if name == "precision":
-        return "" if value in tuple(TOLERANCE) else "fp16 or fp32 (int8 would need calibration images)"
+        return "" if value in tuple(TOLERANCE) else "fp16 or fp32 (int8 is not made yet)"
     if name in ("dynamic", "simplify"):
         return "" if isinstance(value, bool) else "true or false"
     low, high = RANGES[name]

@@ -10,9 +10,6 @@ from infra.local.errors import CloudError
 from tests.bench.init_time import measure
 from tests.house.bundles import Bundle, build_bundles, heavy, imported, lambda_python, oversize
 
-PATIENCE = 6
-"""How many times its goal an INIT may take before this suite objects: machines that test are slow and busy."""
-
 
 @pytest.fixture(scope="module")
 def built() -> list[Bundle]:
@@ -40,9 +37,10 @@ def test_handlers_import_nothing_heavy_and_need_no_environment(built: list[Bundl
 
 
 @pytest.mark.enable_socket
-def test_init_is_not_far_from_its_goal(built: list[Bundle]) -> None:
-    slow = [row for row in measure(built, runs=3) if row.goal and row.closed and row.closed > PATIENCE * row.goal]
-    assert slow == []
+def test_every_function_initialises_in_its_bundle(built: list[Bundle]) -> None:
+    """With doors open and closed, as Lambda does it; how fast is for tests/bench."""
+    known = {row.label for row in measure(built, runs=1) if row.closed}
+    assert known == {bundle.label for bundle in built}
 
 
 # Each rule sees what breaks it.

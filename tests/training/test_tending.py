@@ -4,9 +4,9 @@ from functools import partial
 
 import pytest
 
-from quintet.kernel.errors import Conflict, Unavailable
+from quintet.kernel.errors import Conflict, Misconfigured, Unavailable
 from quintet.training import jobs
-from quintet.training.jobs import LEASE, JobKey
+from quintet.training.jobs import LEASE, JobKey, Superseded
 from quintet.training.nudges import Nudge
 from quintet.training.tending import STALE
 from tests.training.small_room import CONVERT, DETECT, KEY, PATIENCE, TRAIN, SmallRoom
@@ -150,6 +150,30 @@ def test_a_task_that_never_claims_the_job_has_lost_it(room: SmallRoom) -> None:
     assert room.tend().attempt == 2
 
 
+def test_a_task_that_waits_for_a_machine_is_not_lost(room: SmallRoom) -> None:
+    room.tasks.machines = False
+    room.take("train", TRAIN)
+    room.tend()
+    for _ in range(5):
+        room.clock.advance(PATIENCE.total_seconds())
+        assert room.tend().attempt == 1
+    room.tasks.machines = True
+    room.clock.advance(PATIENCE.total_seconds() - 1)
+    assert room.tend().attempt == 1
+    room.clock.advance(1)
+    assert room.tend().attempt == 2
+
+
+def test_a_cancelled_job_does_not_wait_for_its_task_to_begin(room: SmallRoom) -> None:
+    room.take("train", TRAIN)
+    work = room.work(room.tend())
+    ask_to_cancel(room)
+    assert room.tend().status == "cancelled"
+    assert room.tasks.stopping("broker#a/1")
+    with pytest.raises(Superseded):
+        work.start_training({}, 3)
+
+
 def test_a_cancelled_job_whose_task_dies_is_not_revived(room: SmallRoom) -> None:
     room.training()
     ask_to_cancel(room)
@@ -193,6 +217,20 @@ def test_what_lies_in_the_outbox_for_long_is_asked_for(room: SmallRoom) -> None:
     room.clock.advance(STALE.total_seconds())
     room.sweep()
     assert room.nudged()[1] == ["a", "b#ü"]
+
+
+def test_what_stands_against_one_job_holds_up_no_other(room: SmallRoom) -> None:
+    room.take("train", TRAIN)
+    room.clock.advance(STALE.total_seconds())
+    work = room.work(room.take("train", {**TRAIN, "job_id": "b"}))
+    room.tasks.refused = {"broker#a/1"}
+    room.take("inference", DETECT | {"job_id": "c"})
+    room.to_publish.sent.clear()
+    room.clock.advance(STALE.total_seconds())
+    with pytest.raises(Misconfigured):
+        room.sweep()
+    assert work.job().task == "broker#b/1"
+    assert room.nudged()[1] == ["c"]
 
 
 def test_a_job_that_is_not_there_is_nobodys_trouble(room: SmallRoom) -> None:

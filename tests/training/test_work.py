@@ -128,7 +128,7 @@ def test_what_another_did_meanwhile_is_seen_without_a_look_before(room: SmallRoo
     room.ledger.amend(KEY, partial(jobs.cancel_asked, now=room.clock.now()))
     assert work.finish_epoch(1, {"train_loss": 1.0}).cancel_requested
     room.ledger.amend(
-        KEY, partial(jobs.died, attempt=work.claim.attempt, reason="?", now=room.clock.now(), task="task")
+        KEY, partial(jobs.died, attempt=work.claim.attempt, reason="?", now=room.clock.now(), task=work.claim.holder)
     )
     with pytest.raises(Superseded):
         work.finish_epoch(2, {"train_loss": 1.0})

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from quintet.adapters.aws import client, translated
-from quintet.kernel.errors import Overloaded, Unavailable
+from quintet.kernel.errors import Misconfigured, Overloaded, Unavailable
 
 _PART = "the cluster of containers"
 _NO_CAPACITY = ("RESOURCE", "capacity", "Capacity", "AGENT")
@@ -34,23 +34,30 @@ class EcsTasks:
             "command": list(command),
             "environment": [{"name": name, "value": value} for name, value in environment.items()],
         }
-        with translated(_PART):
-            answer = client("ecs").run_task(
-                cluster=self.cluster,
-                taskDefinition=self.task_definition,
-                group=self.group,
-                clientToken=hashlib.sha256(once.encode()).hexdigest(),
-                overrides={"containerOverrides": [override]},
-                **self._where(),
-            )
+        ecs = client("ecs")
+        try:
+            with translated(_PART):
+                answer = ecs.run_task(
+                    cluster=self.cluster,
+                    taskDefinition=self.task_definition,
+                    group=self.group,
+                    clientToken=hashlib.sha256(once.encode()).hexdigest(),
+                    overrides={"containerOverrides": [override]},
+                    **self._where(),
+                )
+        except ecs.exceptions.ClientError as error:
+            return _started_before(error.response)
         if not answer["tasks"]:
             raise _not_started(answer.get("failures", []))
         return str(answer["tasks"][0]["taskArn"])
 
-    def state(self, task: str) -> Literal["running", "gone"]:
+    def state(self, task: str) -> Literal["waiting", "running", "gone"]:
+        """It waits where its capacity provider has no machine for it yet."""
         with translated(_PART):
             known = client("ecs").describe_tasks(cluster=self.cluster, tasks=[task])["tasks"]
-        return "running" if known and known[0]["lastStatus"] != "STOPPED" else "gone"
+        if not known or known[0]["lastStatus"] == "STOPPED":
+            return "gone"
+        return "waiting" if known[0]["lastStatus"] == "PROVISIONING" else "running"
 
     def stop(self, task: str, reason: str) -> None:
         ecs = client("ecs")
@@ -66,6 +73,17 @@ class EcsTasks:
         if self.capacity_provider:
             return placed | {"capacityProviderStrategy": [{"capacityProvider": self.capacity_provider, "weight": 1}]}
         return placed | {"launchType": "FARGATE"}
+
+
+def _started_before(refusal: Mapping[str, Any]) -> str:
+    """The task of this start, where it was asked for before a deployment changed what is asked for.
+
+    Raises Misconfigured for any other refusal.
+    """
+    named = refusal.get("resourceIds") or []
+    if refusal["Error"]["Code"] != "ConflictException" or not named:
+        raise Misconfigured("the task is refused", code=refusal["Error"]["Code"], reason=refusal["Error"]["Message"])
+    return str(named[0])
 
 
 def _not_started(failures: Sequence[Mapping[str, Any]]) -> Overloaded | Unavailable:

@@ -1,10 +1,10 @@
 """Tasks in memory: programs that go on a step at a time, when told to. For tests, and for one process alone."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import Generic, Literal, Protocol, TypeVar
 
-from quintet.kernel.errors import Overloaded, Unavailable
+from quintet.kernel.errors import Misconfigured, Overloaded, Unavailable
 
 
 class Attempted(Protocol):
@@ -37,28 +37,35 @@ def _nobody_listens(job: object, task: str, reason: str) -> None: ...
 class MemoryTasks(Generic[Job]):
     """`program` makes a task's steps out of its job and its name; `on_stopped` hears of every task that has ended.
 
-    While `away`, it raises Unavailable; with `capacity` tasks running, Overloaded.
+    While `away`, it raises Unavailable; with `capacity` tasks running, Overloaded; for those `refused`, Misconfigured.
+    Without `machines`, tasks wait.
     """
 
     program: Callable[[Job, str], Iterator[None]]
     on_stopped: Callable[[Job, str, str], None] = _nobody_listens
     capacity: int = 1000
     away: bool = False
+    machines: bool = True
+    refused: Container[str] = ()
     _tasks: dict[str, _Task[Job]] = field(default_factory=dict)
 
     def start(self, job: Job) -> str:
         name = f"{job.key}/{job.attempt}"
         if self.away:
             raise Unavailable("the cluster does not answer")
+        if name in self.refused:
+            raise Misconfigured("the task is refused")
         if name not in self._tasks:
             if len(self.running()) >= self.capacity:
                 raise Overloaded("no capacity for another task now")
             self._tasks[name] = _Task(job, self.program(job, name))
         return name
 
-    def state(self, task: str) -> Literal["running", "gone"]:
+    def state(self, task: str) -> Literal["waiting", "running", "gone"]:
         known = self._tasks.get(task)
-        return "gone" if known is None or known.gone else "running"
+        if known is None or known.gone:
+            return "gone"
+        return "running" if self.machines else "waiting"
 
     def stop(self, task: str, reason: str) -> None:
         if task in self._tasks:

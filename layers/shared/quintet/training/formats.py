@@ -5,7 +5,7 @@ from typing import Any
 
 from quintet.kernel.errors import InvalidInput
 
-PRECISIONS = ("fp32", "fp16", "int8")
+PRECISIONS = ("fp32", "fp16")
 ALIASES = {"trt": "tensorrt"}
 NOT_OFFERED = ("tflite", "coreml", "openvino", "torchscript")
 
@@ -32,7 +32,6 @@ FORMATS: Mapping[str, Mapping[str, Any]] = {
             **_SHARED,
             "precision": {"description": "Of the weights.", "default": "fp16", "choices": list(PRECISIONS)},
             "workspace": {"description": "GB that TensorRT may use.", "default": 4, "minimum": 1, "maximum": 16},
-            "int8_calibration_data": {"description": "S3 prefix of images; int8 needs it.", "default": None},
         },
         "requirements": ["NVIDIA GPU", "TensorRT"],
     },

@@ -162,7 +162,7 @@ class ConversionOptions(Request):
     simplify: bool = True
     opset: int = Field(17, ge=11, le=20)
     precision: Literal["fp32", "fp16", "int8"] = "fp16"
-    workspace: float = Field(4, ge=1, le=16, description="GB that TensorRT may use.")
+    workspace: int = Field(4, ge=1, le=16, description="GB that TensorRT may use.")
     int8_calibration_data: S3Key | None = None
 
 

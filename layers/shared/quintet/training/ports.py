@@ -5,7 +5,8 @@ from typing import Literal, Protocol
 
 from quintet.training.jobs import Job
 
-TaskState = Literal["running", "gone"]
+TaskState = Literal["waiting", "running", "gone"]
+"""Waiting: for a machine to run on."""
 
 
 class Objects(Protocol):

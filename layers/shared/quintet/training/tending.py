@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import Conflict, NotFound, Overloaded
+from quintet.kernel.errors import Conflict, NotFound, Overloaded, QuintetError
 from quintet.training import jobs
 from quintet.training.jobs import Job, JobKey, Superseded
 from quintet.training.ledger import Ledger
@@ -34,19 +34,26 @@ class Tending:
 
     def look_after(self, nudge: Nudge) -> None:
         """Raises Unavailable where something is away; the next look goes on."""
-        if nudge.about == "stopped":
-            self.task_stopped(JobKey.parse(nudge.job), nudge.attempt, nudge.reason, nudge.task)
         if nudge.about == "job":
             self.see_to(JobKey.parse(nudge.job))
+            return
+        if nudge.about == "stopped":
+            self.task_stopped(JobKey.parse(nudge.job), nudge.attempt, nudge.reason, nudge.task)
         else:
-            self.see_to_all()
-        if nudge.about == "sweep":
             self.remind()
+        self.see_to_all()
 
     def see_to_all(self) -> None:
+        """The oldest first. What is in the way of one is raised when all were seen to."""
         known = [job for key in self.ledger.active() if (job := self.ledger.find(key))]
+        failure: QuintetError | None = None
         for job in sorted(known, key=lambda job: job.accepted_at):
-            self.see_to(job.key)
+            try:
+                self.see_to(job.key)
+            except QuintetError as error:
+                failure = failure or error
+        if failure:
+            raise failure
 
     def see_to(self, key: JobKey) -> None:
         job = self.ledger.find(key)
@@ -101,6 +108,9 @@ class Tending:
             task = self.tasks.start(job)
         except Overloaded:
             return  # no capacity yet: the slot waits, and the next look asks again
+        self._hand_to(job, task)
+
+    def _hand_to(self, job: Job, task: str) -> None:
         try:
             self.ledger.amend(
                 job.key,
@@ -110,11 +120,20 @@ class Tending:
             return  # it was quicker than we: claimed, or even ended
 
     def _see_to_task(self, job: Job) -> None:
-        if job.task is None and job.holder is None and job.cancel_requested:
-            self._cancel(job)  # a task that was started after all finds that it has ended
-        elif job.task is None and job.holder is None:
+        if job.holder is None and job.cancel_requested:
+            self._cancel(job)  # a task that begins after all finds that it has ended
+            if job.task:
+                self.tasks.stop(job.task, "the job is cancelled")
+        elif job.holder is None and job.task is None:
             self._start(job)
         elif job.lease_until is not None and job.lease_until <= self.clock.now():
+            self._miss(job)
+
+    def _miss(self, job: Job) -> None:
+        """Its task is late. One that has no machine yet may be so for as long as others have all of them."""
+        if job.holder is None and job.task and self.tasks.state(job.task) == "waiting":
+            self._hand_to(job, job.task)
+        else:
             self._bury(job)
 
     def _bury(self, job: Job) -> None:

@@ -24,7 +24,7 @@ from quintet.entry.deferral import Deferrals
 from quintet.entry.ports import Objects, Publisher, Queue
 from quintet.entry.uploads import Uploads
 from quintet.kernel.clock import Clock, SystemClock
-from quintet.kernel.errors import Misconfigured, QuintetError
+from quintet.kernel.errors import Misconfigured, Overloaded, QuintetError
 from quintet.kernel.ids import new_id
 from quintet.kernel.log import logger
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
@@ -56,6 +56,8 @@ class TrainerTasks:
     ecs: EcsTasks
 
     def start(self, job: Job) -> str:
+        if not self.ecs.task_definition:
+            raise Overloaded("no trainer is deployed yet")
         environment = {"QUINTET_JOB_KEY": str(job.key), "QUINTET_JOB_ATTEMPT": str(job.attempt)}
         return self.ecs.start([job.kind], environment, once=f"{job.key}/{job.attempt}")
 
