@@ -42,6 +42,7 @@ class Teller:
         self._idle = idle_seconds
         self._heard: deque[Outgoing] = deque()
         self._caught_up = False
+        self._last_heard = -1
         self._woken, self._over = Event(), Event()
         self._failures = 0
         self._deadline = 0.0
@@ -49,7 +50,14 @@ class Teller:
         self._thread = beside(self._run, name="telling", on_failure=self._failed)
 
     def hear(self, outgoing: Outgoing) -> None:
-        """Of a message that is in the ledger now."""
+        """Of a message that is in the ledger now.
+
+        After a gap in the numbers the outbox is asked: a write whose answer was lost is in the ledger, too.
+        """
+        number = int(outgoing.name.rpartition("#")[2])
+        if number != self._last_heard + 1:
+            self._caught_up = False
+        self._last_heard = number
         self._heard.append(outgoing)
         self._woken.set()
 
@@ -73,22 +81,23 @@ class Teller:
     def _tell(self) -> None:
         self._woken.clear()
         try:
-            self._catch_up()
-            while self._heard:
-                self._outbox.publish(self._heard[0])
-                self._heard.popleft()
+            while not self._told_all():
+                self._tell_next()
         except (Unavailable, Overloaded, Misconfigured) as error:
             self._caught_up = False
             self._wait_after(error)
         else:
             self._failures = 0
 
-    def _catch_up(self) -> None:
-        """What is heard of meanwhile may be told twice, but in its order."""
-        if not self._caught_up:
+    def _tell_next(self) -> None:
+        """What is heard of while the outbox is drained may be told twice, but in its order."""
+        if self._caught_up:
+            self._outbox.publish(self._heard[0])
+            self._heard.popleft()
+        else:
+            self._caught_up = True  # before: a gap that is heard of meanwhile takes it back
             self._heard.clear()
             self._outbox.drain(self._key)
-            self._caught_up = True
 
     def _told_all(self) -> bool:
         return self._caught_up and not self._heard

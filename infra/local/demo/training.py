@@ -52,7 +52,7 @@ def show(endpoints: Endpoints, pictures: Path, console: Console) -> None:
     drawn = drawing.write(image, found["annotations"], pictures / "training-boxes.png")
     console.print(f"boxes:\n  [bold]{drawn}[/]")
     if endpoints.mlflow:
-        console.print(f"The run, with its parameters and metrics by epoch, is in MLflow: {endpoints.mlflow}")
+        console.print(f"While the collection runs, the run with its metrics by epoch is in MLflow: {endpoints.mlflow}")
 
 
 @dataclass(frozen=True)

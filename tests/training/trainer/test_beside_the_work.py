@@ -3,6 +3,8 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -11,8 +13,11 @@ from gpu_workers.trainer.reins import Reins, Stop, Stopped
 from gpu_workers.trainer.telling import Teller
 from quintet.adapters.memory import MemoryPublisher
 from quintet.kernel.errors import Misconfigured
+from quintet.training import jobs
+from quintet.training.jobs import Claim
 from quintet.training.outbox import Outbox
 from quintet.training.settings import QueueNames
+from quintet.training.work import Work
 from tests.training.trainer.conftest import LOG, World, wanted
 
 
@@ -147,6 +152,18 @@ class TestTeller:
         world.train(world.ask(**wanted(epochs=2)))
         assert len(set(publisher.attempts[:3])) == 1
         assert world.types() == ["training_started", "epoch_update", "epoch_update", "training_completed"]
+
+    def test_a_message_that_was_never_heard_of_is_told_before_the_next(self, world: World) -> None:
+        key = world.ask(**wanted())
+        teller = Teller(Outbox(world.ledger, world.publisher, QueueNames()), key, None, LOG)
+        ledger = world.ledger
+        job = ledger.amend(key, partial(jobs.begun, slot=0, now=world.clock.now(), patience=timedelta(minutes=1)))
+        work = Work(ledger, key, Claim(job.attempt, "task"), world.clock)
+        work.start_training({}, 4)
+        work.finish_epoch(1, {})
+        teller.hear(ledger.unpublished(key)[-1])
+        assert teller.finish(5)
+        assert world.types() == ["training_started", "epoch_update"]
 
     def test_an_idle_line_is_kept_alive(self, world: World) -> None:
         line = Line()
