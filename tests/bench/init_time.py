@@ -29,6 +29,8 @@ QUEUE_GOAL, HTTP_GOAL, MODEL_GOAL = 300, 400, 550
 LOAD_A_MODEL = {"glucose api", "glucose jobs", "training api", "training inference", "training jobs"}
 
 MADE_UP = {
+    "MAX_CONCURRENT_JOBS": "2",
+    "OUTCOMES_ON_UPDATE_QUEUE": "true",
     "QUINTET_LOCAL": "true",
     "ENABLE_API_KEYS": "false",
     "CORS_ORIGINS": "",

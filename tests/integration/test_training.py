@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -282,11 +283,15 @@ def test_poison_goes_to_dead_letters_with_the_reason(backend: Backend, aws: Aws,
     backend.send("train", poison)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        got = sqs.receive_message(QueueUrl=grave, WaitTimeSeconds=2, MessageAttributeNames=["All"]).get("Messages", [])
-        if got:
-            sqs.delete_message(QueueUrl=grave, ReceiptHandle=got[0]["ReceiptHandle"])
-            assert got[0]["MessageAttributes"]["reason"]["StringValue"]
-            return
+        for got in sqs.receive_message(QueueUrl=grave, WaitTimeSeconds=2, MessageAttributeNames=["All"]).get(
+            "Messages", []
+        ):
+            sqs.delete_message(QueueUrl=grave, ReceiptHandle=got["ReceiptHandle"])
+            said = {name: value["StringValue"] for name, value in got["MessageAttributes"].items()}
+            body = b64decode(got["Body"]) if said.get("encoding") == "base64" else got["Body"].encode()
+            if body == poison:
+                assert said["reason"]
+                return
     raise AssertionError("no dead letter came")
 
 

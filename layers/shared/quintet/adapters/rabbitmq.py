@@ -37,11 +37,6 @@ class BrokerAddress:
     vhost: str = "/"
     tls: bool = False
 
-    @property
-    def configured(self) -> bool:
-        """Whether somebody chose it: not localhost, not guest."""
-        return self.host != "localhost" and "guest" not in (self.user, self.password)
-
 
 class RabbitMqPublisher:
     """Connects with the first message, and again where the connection was lost or Lambda had frozen us.

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from quintet.kernel.errors import QuintetError
+from quintet.kernel.errors import QuintetError, Unavailable
 from quintet.kernel.log import logger
 
 REASON_LIMIT = 400
@@ -48,7 +48,7 @@ def on_custom_resource(
 
 
 def tell(event: Event, reason: str) -> None:
-    """Answer CloudFormation, which waits an hour for it; an empty reason means success."""
+    """Answer CloudFormation, which waits an hour for it; an empty reason means success. Raises Unavailable."""
     import urllib3
 
     answer = {
@@ -59,7 +59,10 @@ def tell(event: Event, reason: str) -> None:
         "RequestId": event["RequestId"],
         "LogicalResourceId": event["LogicalResourceId"],
     }
-    with urllib3.PoolManager(retries=urllib3.Retry(ATTEMPTS, backoff_factor=0.5)) as http:
-        http.request(
+    retries = urllib3.Retry(ATTEMPTS, backoff_factor=0.5, status_forcelist={500, 502, 503, 504})
+    with urllib3.PoolManager(retries=retries) as http:
+        told = http.request(
             "PUT", event["ResponseURL"], body=json.dumps(answer).encode(), headers={"content-type": ""}, timeout=10
         )
+    if told.status >= 300:  # Lambda then asks this function again
+        raise Unavailable("CloudFormation did not take the answer", status=told.status)

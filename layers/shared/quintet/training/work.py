@@ -13,16 +13,12 @@ from quintet.training.ledger import Ledger
 
 @dataclass(frozen=True)
 class Work:
-    """One attempt at one job. Everything raises Superseded once another attempt has the job: stop, say nothing.
-
-    `on_told` is called after each step with something to tell, for instance to wake a publisher.
-    """
+    """One attempt at one job. Everything raises Superseded once another attempt has the job: stop, say nothing."""
 
     ledger: Ledger
     key: JobKey
     claim: Claim
     clock: Clock
-    on_told: Callable[[], None] = lambda: None
     _seen: dict[JobKey, Job] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def job(self) -> Job:
@@ -101,5 +97,4 @@ class Work:
     def _amend(self, happening: Callable[[Job], Step]) -> Job:
         after = self.ledger.amend(self.key, happening, known=self._seen.get(self.key))
         self._seen[self.key] = after
-        self.on_told()
         return after
