@@ -31,6 +31,7 @@ LOAD_A_MODEL = {"glucose api", "glucose jobs", "training api", "training inferen
 MADE_UP = {
     "MAX_CONCURRENT_JOBS": "2",
     "OUTCOMES_ON_UPDATE_QUEUE": "true",
+    "ENABLE_TENSORRT": "false",
     "QUINTET_LOCAL": "true",
     "ENABLE_API_KEYS": "false",
     "CORS_ORIGINS": "",

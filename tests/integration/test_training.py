@@ -21,6 +21,7 @@ from infra.local.folder import Folder
 from infra.local.ports import Ports
 from infra.local.progress import Progress
 from infra.local.stack import Aws
+from quintet.training.jobs import LEASE
 from tests.clouds import LocalCloud
 from tests.integration.backend import PATIENCE, Backend, dataset, picture, task_of, training
 
@@ -165,6 +166,10 @@ def test_a_trainer_that_is_killed_in_its_second_epoch_goes_on(backend: Backend) 
     backend.until("killed", "epoch_update")
     time.sleep(1)
     task_of("broker#killed").send_signal(signal.SIGKILL)
+    killed_at = time.monotonic()
+    while not working_on("broker#killed") and time.monotonic() - killed_at < PATIENCE:
+        time.sleep(0.2)
+    assert time.monotonic() - killed_at < LEASE.total_seconds(), "ECS's event was not believed, the lease ran out"
     done = backend.outcome("killed")
     assert (done["type"], done["final_metrics"]["training_epochs"]) == ("training_completed", 4)
     assert backend.epochs("killed") == [1, 2, 3, 4]
@@ -217,6 +222,28 @@ def test_a_function_killed_after_the_ledger_write_loses_nothing(
     died = subprocess.run([sys.executable, "-c", program, order], env=environment, check=False, capture_output=True)
     assert died.returncode == -signal.SIGKILL, died.stderr.decode()
     assert backend.outcome("orphan")["type"] == "training_completed"
+
+
+def working_on(job: str) -> bool:
+    try:
+        return task_of(job).is_running()
+    except LookupError:
+        return False
+
+
+def test_a_trainer_that_is_killed_again_and_again_fails_the_job_with_the_reason(backend: Backend) -> None:
+    backend.train("doomed", script_seconds=60)
+    for _ in range(3):
+        deadline = time.monotonic() + PATIENCE
+        while not working_on("broker#doomed"):
+            assert time.monotonic() < deadline
+            backend.listen()
+        time.sleep(2)
+        task_of("broker#doomed").send_signal(signal.SIGKILL)
+        time.sleep(1)
+    told = backend.outcome("doomed")
+    assert told["type"] == "training_failed"
+    assert "137" in told["error_message"]
 
 
 FAILURES = [

@@ -140,3 +140,6 @@ class FaultyObjects:
 
     def size(self, key: str) -> int:
         return self.objects.size(key)
+
+    def etag(self, key: str) -> str:
+        return self.objects.etag(key)

@@ -110,14 +110,6 @@ def test_given_up_it_is_tried_again_a_few_times(room: SmallRoom) -> None:
     assert work.give_up("the disk is full").error == "The task died 3 times without progress, last: the disk is full"
 
 
-def test_somebody_may_listen_for_what_is_told(room: SmallRoom) -> None:
-    room.take("train", TRAIN)
-    job, heard = room.tend(), []
-    work = Work(room.ledger, KEY, Claim(job.attempt, "task"), room.clock, lambda: heard.append(room.told()))
-    work.start_training({}, 3)
-    assert heard == [["training_started"]]
-
-
 def test_work_on_what_is_not_there(room: SmallRoom) -> None:
     with pytest.raises(NotFound):
         Work(room.ledger, JobKey("broker", "none"), Claim(1), room.clock).alive()

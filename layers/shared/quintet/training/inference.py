@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -21,6 +22,9 @@ from quintet.training.nudges import Nudges
 from quintet.training.ports import Objects
 from quintet.training.submission import fingerprint, new_job
 from quintet.training.waiting import Waiting
+
+TRIED_AGAIN_AFTER = timedelta(minutes=10)
+"""A conversion that failed may have failed for want of disk, or by three deaths; whoever asks later has it tried again."""
 
 
 class BeingConverted(Unavailable):
@@ -88,16 +92,16 @@ class Detecting:
         if PurePosixPath(key).suffix != ".pt":
             return NotFound(f"There is no model {key}.")
         try:
-            size = self.objects.size(key)
+            version = self.objects.etag(key)
         except NotFound:
             return NotFound(f"There is no model {key}: neither the weights nor {onnx_key(key)}.")
-        return self._conversion(caller, key, size)
+        return self._conversion(caller, key, version)
 
-    def _conversion(self, caller: str, key: str, size: int) -> QuintetError:
+    def _conversion(self, caller: str, key: str, version: str) -> QuintetError:
         """Ask for the conversion, once for these weights; nobody is told of it but who waits."""
         folder = str(PurePosixPath(key).parent)
         wanted = {"model_path": key, "target_format": "onnx", "output_dir": folder}
-        content = {"job_id": f"onnx-{fingerprint('convert', {**wanted, 'size': size})[:32]}", **wanted}
+        content = {"job_id": f"onnx-{fingerprint('convert', {**wanted, 'version': version})[:32]}", **wanted}
         job = jobs.changed(new_job("convert", content, caller, "", self.clock.now()), quiet=True)
         known = self._entered(job)
         if known.status == "failed":
@@ -110,12 +114,16 @@ class Detecting:
             return self.ledger.enter(jobs.entered(job))
         except Conflict:
             known = self.ledger.read(job.key)
-        if not known.ended or known.status == "failed":
+        if not known.ended or self._just_failed(known):
             return known
-        try:  # it was made once and is gone again, or was cancelled
+        try:  # it was made once and is gone again, was cancelled, or failed a while ago
             return self.ledger.replace(known, jobs.entered(jobs.changed(job, run=known.run + 1, attempt=known.attempt)))
         except Conflict:
             return self.ledger.read(job.key)
+
+    def _just_failed(self, job: Job) -> bool:
+        ended = job.ended_at or self.clock.now()
+        return job.status == "failed" and self.clock.now() - ended < TRIED_AGAIN_AFTER
 
     def _end(self, job: Job, happening: Callable[[Job], jobs.Step]) -> None:
         with suppress(Conflict):  # a second delivery was quicker

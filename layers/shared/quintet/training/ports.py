@@ -21,6 +21,10 @@ class Objects(Protocol):
         """Bytes. Raises NotFound."""
         ...
 
+    def etag(self, key: str) -> str:
+        """Changes with the content. Raises NotFound."""
+        ...
+
 
 class Tasks(Protocol):
     """Heavy work in containers of its own."""

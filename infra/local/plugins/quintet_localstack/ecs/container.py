@@ -31,10 +31,14 @@ class Order:
 
     definition: dict[str, Any]
     override: dict[str, Any]
-    task_id: str
+    task_arn: str
     region: str
     launch_type: str
     clients: Any
+
+    @property
+    def task_id(self) -> str:
+        return self.task_arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,11 @@ def recipe(order: Order) -> Recipe:
     found = command_of(order.definition["image"])
     given = order.override.get("command") or order.definition.get("command") or []
     output = stream(order.definition, order.task_id, order.clients.logs)
-    variables = {**aws(order.region, order.launch_type), **declared(order.definition, order.override, order.clients)}
+    variables = {
+        **aws(order.region, order.launch_type),
+        **declared(order.definition, order.override, order.clients),
+        "QUINTET_TASK_ARN": order.task_arn,  # ECS tells it through its metadata endpoint
+    }
     if output is not None:
         output.open()
     return Recipe([*found, *given], variables, output)

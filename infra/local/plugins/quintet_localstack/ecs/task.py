@@ -72,7 +72,7 @@ class Task:
         name = container.definition["name"]
         chosen = [one for one in self.wish.overrides.get("containerOverrides", []) if one.get("name") == name]
         override = chosen[0] if chosen else {}
-        return Order(container.definition, override, self.id, self.wish.region, self.wish.launch_type, self.clients)
+        return Order(container.definition, override, self.arn, self.wish.region, self.wish.launch_type, self.clients)
 
     def fail(self, reason: str) -> None:
         for container in self.containers:
