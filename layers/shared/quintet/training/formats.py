@@ -46,9 +46,7 @@ def offered(target_format: str, *, tensorrt: bool) -> str:
     """
     name = ALIASES.get(target_format.lower(), target_format.lower())
     if name == "tensorrt" and not tensorrt:
-        raise InvalidInput(
-            "tensorrt needs an NVIDIA GPU, which this deployment has not (ENABLE_TENSORRT): onnx works here"
-        )
+        raise InvalidInput("tensorrt needs an NVIDIA GPU, and there is none here (ENABLE_TENSORRT): onnx works here")
     if name not in FORMATS:
         raise InvalidInput(f"{target_format} is not offered: convert to onnx, or to tensorrt where a GPU is")
     return name

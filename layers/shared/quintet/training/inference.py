@@ -24,7 +24,7 @@ from quintet.training.submission import fingerprint, new_job
 from quintet.training.waiting import Waiting
 
 TRIED_AGAIN_AFTER = timedelta(minutes=10)
-"""A conversion that failed may have failed for want of disk, or by three deaths; whoever asks later has it tried again."""
+"""A conversion may have failed for want of disk, or by three deaths; whoever asks later has it tried again."""
 
 
 class BeingConverted(Unavailable):
