@@ -44,7 +44,7 @@ def test_what_a_request_leaves_open_are_our_defaults(room: SmallRoom) -> None:
     assert isinstance(request, TrainRequest)
     settings = request.hyperparams
     assert (settings.model, settings.epochs, settings.batch, settings.imgsz) == ("yolov8n", 100, 16, 640)
-    assert (request.output.prefix, request.output.model_name) == ("models", "best.pt")
+    assert (request.output.prefix, request.output.model_name) == ("models/job_a", "best.pt")
     assert room.take("train", asked).total_epochs == 100
     assert room.take("train", {**TRAIN, "job_id": "b"}).total_epochs == 3
 
@@ -58,7 +58,7 @@ BAD: list[tuple[Kind, dict[str, Any], str, str]] = [
     ("train", {**TRAIN, "output": {"prefix": "elsewhere"}}, "not among the folders", "training_failed"),
     ("train", {**TRAIN, "hyperparams": {"model": "secrets/a.pt"}}, "not among the folders", "training_failed"),
     ("train", {**TRAIN, "hyperparams": {"pretrained": "secrets/a.pt"}}, "not among the folders", "training_failed"),
-    ("train", {**TRAIN, "hyperparams": None}, "hyperparams: ", "training_failed"),
+    ("train", {**TRAIN, "hyperparams": 7}, "hyperparams: ", "training_failed"),
     ("convert", {}, "model_path: Field required", "conversion_failed"),
     ("convert", {**CONVERT, "model_path": "secrets/a.pt"}, "not among the folders", "conversion_failed"),
     ("convert", {**CONVERT, "output_dir": "secrets"}, "not among the folders", "conversion_failed"),

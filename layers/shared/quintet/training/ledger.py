@@ -221,7 +221,8 @@ def occupied(before: Job | None, after: Job) -> list[Write]:
 
 def message_id(job: Job, number: int) -> str:
     """The same for the same message, whoever makes it and however often."""
-    return str(uuid.uuid5(_NAMESPACE, json.dumps([job.caller, job.job_id, job.run, number])))
+    named = [job.caller, job.job_id, job.accepted_at.isoformat(), job.run, number]
+    return str(uuid.uuid5(_NAMESPACE, json.dumps(named)))
 
 
 def place_of(key: JobKey) -> Place:

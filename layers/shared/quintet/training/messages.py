@@ -196,9 +196,9 @@ REQUESTS: Mapping[Kind, type[TrainRequest | ConvertRequest | InferenceRequest]] 
 
 
 def request_of(kind: Kind, content: Mapping[str, Any]) -> TrainRequest | ConvertRequest | InferenceRequest:
-    """`content` as the request it should be. Raises InvalidInput that names each wrong field."""
+    """`content` as the request it should be; null is absent. Raises InvalidInput that names each wrong field."""
     try:
-        return REQUESTS[kind].model_validate(content)
+        return REQUESTS[kind].model_validate({name: value for name, value in content.items() if value is not None})
     except ValidationError as error:
         raise InvalidInput(explained(error)) from None
 

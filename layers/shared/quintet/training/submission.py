@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from quintet.kernel.clock import Clock
 from quintet.kernel.errors import Conflict, InvalidInput, NotFound, PermissionDenied
@@ -71,11 +72,12 @@ class Submissions:
         return request
 
     def _with_defaults(self, kind: Kind, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        asked = content.get("hyperparams", {})
+        asked = content.get("hyperparams") or {}
         if kind != "train" or not isinstance(asked, Mapping):
             return content
         ours = {"epochs": self.defaults.epochs, "batch": self.defaults.batch, "imgsz": self.defaults.imgsz}
-        return {**content, "hyperparams": {**ours, **asked}}
+        place = {"prefix": f"{self.defaults.models_dir}/job_{quote(str(content.get('job_id')), safe='')}"}
+        return {**content, "hyperparams": {**ours, **asked}, "output": content.get("output") or place}
 
     def _again(self, step: Step, *, anew: bool) -> Job:
         job = step.job
