@@ -1,7 +1,6 @@
 """The training room over HTTP: API Gateway → the room's routes → the answer."""
 
-from quintet.training.http import app
-
 from quintet.entry.http import as_lambda
+from quintet.training.http import app
 
 handler = as_lambda(app)
