@@ -20,9 +20,7 @@ from quintet.adapters.secrets import secret_text
 from quintet.adapters.sqs import SqsPublisher, SqsQueue
 from quintet.entry.caller import ANYONE, ApiKeyGate, Caller, Gate
 from quintet.entry.claims import ClaimCheckQueue
-from quintet.entry.deferral import Deferrals
 from quintet.entry.ports import Objects, Publisher, Queue
-from quintet.entry.uploads import Uploads
 from quintet.kernel.clock import Clock, SystemClock
 from quintet.kernel.errors import Misconfigured, Overloaded, QuintetError
 from quintet.kernel.ids import new_id
@@ -43,6 +41,8 @@ from quintet.training.waiting import Waiting
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
 
+    from quintet.entry.deferral import Deferrals
+    from quintet.entry.uploads import Uploads
     from quintet.training.detector_ports import Detector
     from quintet.training.inference import Detecting
 
@@ -171,17 +171,21 @@ class TrainingRoom:
         return done_messages(self.place.table, room="training")
 
     @cached_property
-    def uploads(self) -> Uploads | None:
+    def uploads(self) -> "Uploads | None":
+        from quintet.entry.uploads import Uploads
+
         if not self.bucket:
             return None
         return Uploads(self.objects, read(HttpSettings).upload_limit_mb * MIB, self.clock)
 
     @cached_property
-    def deferrals(self) -> Deferrals | None:
+    def deferrals(self) -> "Deferrals | None":
         return self.jobs if self.place.jobs_queue_url else None
 
     @cached_property
-    def jobs(self) -> Deferrals:
+    def jobs(self) -> "Deferrals":
+        from quintet.entry.deferral import Deferrals
+
         queue = ClaimCheckQueue(SqsQueue(self.place.jobs_queue_url), self.objects, self.bucket)
         return Deferrals("training", DynamoRecords(self.place.table), self.objects, queue, self.clock)
 
