@@ -1,5 +1,8 @@
 """Python files keep the rules of the house, and each rule sees what breaks it."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -75,3 +78,13 @@ GOOD = [
 def test_rule_lets_the_rest_be(rule: str, path: str, text: str) -> None:
     check = next(one for one in RULES if one.__name__ == rule)
     assert not list(check(Source(PurePosixPath(path), text)))
+
+
+def test_the_training_rooms_wiring_needs_no_web_framework() -> None:
+    """The trainer carries none, and the queue functions start without it."""
+    program = (
+        "import sys, quintet.training.wiring; print({'fastapi', 'mangum', 'numpy', 'starlette'} & set(sys.modules))"
+    )
+    path = {"PYTHONPATH": str(ROOT / "layers/shared"), "PATH": os.environ["PATH"]}
+    done = subprocess.run([sys.executable, "-c", program], env=path, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
