@@ -70,8 +70,11 @@ def names(said: dict[str, Any], key: str) -> tuple[str, ...]:
         given = listed(given, key)
     if not isinstance(given, list) or not given or not all(isinstance(name, str | int | float) for name in given):
         raise InvalidInput(f"{key}: `names` is not a list of class names.")
-    if said.get("nc", len(given)) != len(given):
-        raise InvalidInput(f"{key}: there are {len(given)} names, but `nc` is {str(said['nc'])[:20]}.")
+    number = said.get("nc", len(given))
+    if not isinstance(number, int):  # nested aliases would be written out without end
+        raise InvalidInput(f"{key}: `nc` is not a number of classes.")
+    if number != len(given):
+        raise InvalidInput(f"{key}: there are {len(given)} names, but `nc` is {number}.")
     return tuple(map(str, given))
 
 
