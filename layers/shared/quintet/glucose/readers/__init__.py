@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from quintet.glucose.errors import ZeroValidInput
-from quintet.glucose.readers import dexcom, libre, medtronic, nightscout, unified_csv
+from quintet.glucose.readers import dexcom, entries, libre, medtronic, nightscout, plain, unified_csv
 from quintet.glucose.readers.detection import Layout, detect
 from quintet.glucose.readers.text import decode, head
 from quintet.glucose.unified import UnifiedTrace, merge
@@ -16,11 +16,11 @@ from quintet.glucose.unified import UnifiedTrace, merge
 _READERS: Final[dict[Layout, Callable[[str], list[UnifiedTrace]]]] = {
     Layout.UNIFIED: unified_csv.read,
     Layout.DEXCOM: dexcom.read,
-    Layout.DEXCOM_EU: dexcom.read_mmol,
     Layout.LIBRE: libre.read,
-    Layout.LIBRE_EU: libre.read_mmol,
     Layout.MEDTRONIC: medtronic.read,
     Layout.NIGHTSCOUT: nightscout.read,
+    Layout.ENTRIES: entries.read,
+    Layout.PLAIN: plain.read,
 }
 
 

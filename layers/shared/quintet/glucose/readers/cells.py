@@ -11,18 +11,18 @@ import numpy as np
 from quintet.glucose.unified import Floats, Mask
 
 LIMIT: Final = 10_000.0  # mg/dL, grams, units: nothing of the kind gets there
-_NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def number(cell: str, factor: float = 1.0) -> float:
     """The number in a cell, times a factor; NaN where it is empty, no number, or more than any sensor or pump gives.
 
-    >>> number("7.8"), number("1e308"), number("-5"), number("=1+1")
-    (7.8, nan, nan, nan)
+    >>> number("7.8"), number("7,8"), number("1e308"), number("-5"), number("=1+1")
+    (7.8, 7.8, nan, nan, nan)
     """
     if not _NUMBER.fullmatch(cell):
         return math.nan
-    value = float(cell) * factor
+    value = float(cell.replace(",", ".")) * factor
     return value if 0 <= value < LIMIT else math.nan
 
 

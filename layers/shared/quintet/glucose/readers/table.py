@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import itemgetter
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, Self, cast
 
 from quintet.glucose.errors import MalformedData, MissingColumn
 
@@ -15,7 +16,11 @@ _MOST_COLUMNS: Final = 200  # a pump's export has about 50
 _HEADER_WITHIN: Final = 40  # lines
 _DECORATION: Final = str.maketrans("", "", '"“”\ufeff')
 
+_DELIMITERS: Final = ";\t|,"  # a comma may also be a decimal one, where another stands as often
+_SEPARATOR: Final = re.compile(r'"?sep=([,;|\t])"?[,;|\t]*(\r\n|\r|\n)', re.IGNORECASE)  # Excel's own first line
+
 Cells = tuple[str, ...]
+Names = list[str]
 
 
 class _Rows(Protocol):
@@ -33,6 +38,27 @@ class Source:
     delimiter: str = ","
     first_line: int = 1
 
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """A text with the delimiter that it names in its first line, or else uses most in one of the first lines."""
+        if named := _SEPARATOR.match(text):
+            return cls(text[named.end() :], named[1], first_line=2)
+        lines = list(islice(io.StringIO(text, newline=""), _HEADER_WITHIN))
+        most = {letter: max((line.count(letter) for line in lines), default=0) for letter in _DELIMITERS}
+        return cls(text, max(_DELIMITERS, key=most.__getitem__) if any(most.values()) else ",")
+
+    def headers(self) -> list[Names]:
+        """The cells of each of the first lines, without their quotes and the blanks around them."""
+        return [self.names(line) for line in islice(self.lines(), _HEADER_WITHIN)]
+
+    def names(self, line: str) -> Names:
+        """The cells of a line. A preamble is free text: its quotes are not held against it."""
+        try:
+            cells = next(self.rows([line], strict=False), [])
+        except csv.Error:
+            return []
+        return [cell.translate(_DECORATION).strip() for cell in cells]
+
     def lines(self) -> io.StringIO:
         return io.StringIO(self.text, newline="")
 
@@ -47,15 +73,21 @@ class Table:
     """Columns of cells, all of one length. A row that is too short is filled with empty cells.
 
     Blank lines are no rows. A last line without a line end and with fewer cells than the header was cut off on its
-    way, perhaps within a number: it is left out.
+    way, perhaps within a number: it is left out. `english` gives the names as this house knows them.
     """
 
-    def __init__(self, source: Source, required: Sequence[str], optional: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        source: Source,
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+        english: Callable[[Names], Names] = list,
+    ) -> None:
         """`required`: two or more names. Raises MissingColumn where no row among the first has them, MalformedData
         where that row has too many columns or a line cannot be split."""
         self._source = source
         lines = source.lines()
-        header, self._header_lines = _find_header(lines, required, source)
+        header, self._header_lines = _find_header(lines, required, source, english)
         if len(header) > _MOST_COLUMNS:
             raise MalformedData(
                 f"Line {source.first_line + self._header_lines - 1}: the header names {len(header)} columns, and no "
@@ -96,29 +128,21 @@ class Table:
         return self._source.first_line + self._header_lines + rows.line_num - 1
 
 
-def _find_header(lines: io.StringIO, required: Sequence[str], source: Source) -> tuple[list[str], int]:
-    """The names in the first line that has all `required`, and how many lines that makes; `lines` stands behind it.
-
-    A preamble is free text: its quotes are not held against it.
-    """
-    most: list[str] = []
+def _find_header(
+    lines: io.StringIO, required: Sequence[str], source: Source, english: Callable[[Names], Names]
+) -> tuple[Names, int]:
+    """The names in the first line that has all `required`, and how many lines that makes; `lines` stands behind it."""
+    most: Names = []
     for count, line in enumerate(islice(lines, _HEADER_WITHIN), 1):
-        names = [cell.translate(_DECORATION).strip() for cell in _split(line, source)]
+        names = english(source.names(line))
         if all(name in names for name in required):
             return names, count
         most = max(most, names, key=lambda found: sum(name in found for name in required))
     missing = ", ".join(f"'{name}'" for name in required if name not in most)
     raise MissingColumn(
-        f"The first {_HEADER_WITHIN} lines hold no header with the column {missing}. Columns must be separated by "
-        f"'{source.delimiter}' and named as the sensor's software names them in English: export the file anew."
+        f"The first {_HEADER_WITHIN} lines hold no header with the column {missing}. The file must have every column "
+        "that the sensor's software writes, under the name that it has there: export the file anew."
     )
-
-
-def _split(line: str, source: Source) -> list[str]:
-    try:
-        return next(source.rows([line], strict=False), [])
-    except csv.Error:
-        return []
 
 
 def _body(rows: _Rows, places: list[int], width: int, *, complete: bool) -> list[Cells]:

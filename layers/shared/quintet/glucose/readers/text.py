@@ -33,13 +33,13 @@ def head(content: bytes) -> str:
         if content.startswith(signature):
             raise UnknownFormat(f"The file is {what}.")
     start = decode(content[:HEAD])
-    if start.lstrip()[:1] in ("{", "[", "<"):
-        raise UnknownFormat("The file is JSON, XML or a web page: export the readings as CSV instead.")
+    if start.lstrip()[:1] == "<":
+        raise UnknownFormat("The file is XML or a web page: export the readings as CSV instead.")
     return start
 
 
 def decode(content: bytes) -> str:
-    """The text: UTF-8, or UTF-16 behind its mark; other bytes become U+FFFD. Raises UnknownFormat at a NUL."""
+    """The text: UTF-8, UTF-16 behind its mark, else Windows-1252. Raises UnknownFormat at a NUL."""
     text = _decoded(content)
     if "\0" in text:
         raise UnknownFormat(
@@ -54,4 +54,7 @@ def _decoded(content: bytes) -> str:
     for mark in _GARBLED_MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(errors="replace")
-    return content.decode("utf-8-sig", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")

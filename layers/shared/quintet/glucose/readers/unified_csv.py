@@ -13,7 +13,8 @@ from quintet.glucose import unified
 from quintet.glucose.errors import MalformedData, ZeroValidInput
 from quintet.glucose.readers.cells import blank, numbers
 from quintet.glucose.readers.table import Source, Table
-from quintet.glucose.readers.times import ISO_FRACTION, parse, require_times
+from quintet.glucose.readers.times import ISO_FRACTION, local_times, parse, require_times
+from quintet.glucose.readers.units import unit_of
 from quintet.glucose.unified import Floats, Ints, Texts, Times, UnifiedTrace, trace
 
 _TIME: Final = "datetime"
@@ -31,14 +32,16 @@ _WHOLE: Final = re.compile(r"\d{1,15}(\.\d*)?", re.ASCII)
 
 def read(text: str) -> list[UnifiedTrace]:
     optional = [name for name in unified.COLUMNS if name not in (_TIME, "glucose")]
-    table = Table(Source(text), [_TIME, "glucose"], optional)
+    table = Table(Source.of(text), [_TIME, "glucose"], optional)
     if not len(table):
         raise ZeroValidInput("The file has a header and no rows: export a period in which the sensor was worn.")
     values = {name: numbers(table[name]) for name in ("glucose", "carbs", "insulin_slow", "insulin_fast")}
     values["exercise"] = np.trunc(numbers(table["exercise"], _count))
-    times = _times(table, _TIME)
-    plain = trace(times, event_type=_event_types(table, values), quality=_integers(table, "quality"), **values)
-    original = numbers(table["original_glucose"])
+    times, event_types = _times(table, _TIME), _event_types(table, values)
+    unit = unit_of(values["glucose"][event_types == unified.GLUCOSE], "glucose")
+    original = numbers(table["original_glucose"]) * unit.to_mgdl
+    values["glucose"] = values["glucose"] * unit.to_mgdl
+    plain = trace(times, event_type=event_types, quality=_integers(table, "quality"), **values)
     return [
         replace(
             plain,
@@ -51,6 +54,8 @@ def read(text: str) -> list[UnifiedTrace]:
 
 def _times(table: Table, column: str) -> Times:
     times = parse(table[column], ISO_FRACTION)
+    if np.isnat(times).any():
+        times = local_times(table[column])
     require_times(times, np.ones(len(table), np.bool_), table, column)
     return times
 
