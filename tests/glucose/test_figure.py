@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
 from quintet.glucose.figure import Floats, draw, kernel_density
+from quintet.glucose.unified import MMOL_TO_MGDL
 
 START = datetime(2026, 3, 1, 8, 2, 30)
 TIMES = [START + timedelta(minutes=5 * step) for step in range(24)]
@@ -50,6 +52,33 @@ def test_the_layout_is_the_originals() -> None:
     assert (layout["width"], layout["height"]) == (1000, 600)
     assert layout["yaxis"]["title"]["text"] == "Glucose (mg/dL)"
     assert (layout["xaxis"]["dtick"], layout["xaxis"]["tick0"]) == (600_000, TIMES[11].isoformat())
+
+
+def test_in_mmol_everything_is_at_the_same_place_on_another_axis() -> None:
+    figure, other = draw(TIMES, TRUTH, MEDIAN, SAMPLES), draw(TIMES, TRUTH, MEDIAN, SAMPLES, "mmol/L")
+    assert other["layout"]["yaxis"]["title"]["text"] == "Glucose (mmol/L)"
+    for trace, converted in zip(figure["data"], other["data"], strict=True):
+        assert converted["x"] == trace["x"]
+        assert np.multiply(converted["y"], MMOL_TO_MGDL) == pytest.approx(trace["y"])
+
+
+@given(some.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31)), some.sampled_from([0, 1, 787_000]))
+def test_times_are_written_as_isoformat_writes_them(start: datetime, microsecond: int) -> None:
+    times = [start.replace(microsecond=microsecond) + step * timedelta(minutes=5) for step in range(24)]
+    for place, trace in enumerate(draw(times, TRUTH, MEDIAN, SAMPLES)["data"][:12], 12):
+        assert trace["x"] == [datetime.fromisoformat(x).isoformat() for x in trace["x"]]
+        peak = min(trace["x"][200:])
+        assert peak == (times[place] - timedelta(minutes=4.5)).isoformat()
+
+
+def test_drawing_is_quick() -> None:
+    draw(TIMES, TRUTH, MEDIAN, SAMPLES)
+    taken = []
+    for _ in range(20):
+        start = perf_counter()
+        draw(TIMES, TRUTH, MEDIAN, SAMPLES)
+        taken.append(perf_counter() - start)
+    assert min(taken) < 0.02
 
 
 def test_a_certain_step_has_no_density() -> None:

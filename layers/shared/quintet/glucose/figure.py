@@ -1,39 +1,43 @@
 """The figure of a forecast: a density for each step, the true values, the median. A Plotly figure as plain JSON."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quintet.glucose.forecast import STEP, STEPS_OUT
+from quintet.glucose.messages import Unit
+from quintet.glucose.units import in_unit
 
 Floats = NDArray[np.float64]
 Figure = dict[str, Any]
 
 GRID_POINTS = 200
-WIDTH_OF_DENSITY = 0.9 * STEP
+WIDTH_OF_DENSITY = 0.9 * STEP / timedelta(microseconds=1)
 _LEAST_SPREAD = 1e-6
 
 
-def draw(times: Sequence[datetime], true_values: Floats, median: Floats, samples: Floats) -> Figure:
-    """The figure of one window.
+def draw(
+    times: Sequence[datetime], true_values: Floats, median: Floats, samples: Floats, unit: Unit = "mg/dL"
+) -> Figure:
+    """The figure of one window, its values in `unit`.
 
     times: the last 12 of the past and the 12 forecast; true_values: (24,) for the same times, or (12,) where the
     future is not known yet; median: (12,); samples: (n, 12). All mg/dL.
     """
     forecast_times = times[STEPS_OUT:]
-    densities = (_density(time, samples[:, step], step) for step, time in enumerate(forecast_times))
+    densities = (_density(time, samples[:, step], step, unit) for step, time in enumerate(forecast_times))
     anchor = times[STEPS_OUT - 1]
-    past_value = true_values[STEPS_OUT - 1]
+    known, foreseen = in_unit(true_values, unit), in_unit(median, unit)
     return {
         "data": [
             *filter(None, densities),
-            _line("True Values", "blue", 6, times[: len(true_values)], true_values),
-            _line("Median Forecast", "red", 8, [anchor, *forecast_times], [past_value, *median]),
+            _line("True Values", "blue", 6, times[: len(known)], known),
+            _line("Median Forecast", "red", 8, [anchor, *forecast_times], [known[STEPS_OUT - 1], *foreseen]),
         ],
-        "layout": _layout(anchor),
+        "layout": _layout(anchor, unit),
     }
 
 
@@ -50,25 +54,34 @@ def kernel_density(points: Floats, grid: Floats) -> Floats:
     return np.asarray(normal.mean(axis=1) / bandwidth, dtype=np.float64)
 
 
-def _density(time: datetime, points: Floats, step: int) -> dict[str, Any] | None:
-    """None where the points lie so close together that all of the density falls between two points of the grid."""
+def _density(time: datetime, points: Floats, step: int, unit: Unit) -> dict[str, Any] | None:
+    """None where the points lie so close together that all of the density falls between two points of the grid.
+
+    The density is taken in mg/dL: its shape is the same in either unit.
+    """
     if np.std(points) <= _LEAST_SPREAD:
         return None
     grid = np.linspace(0.8 * points.min(), 1.2 * points.max(), GRID_POINTS)
     density = kernel_density(points, grid)
     if not density.max():
         return None
-    offsets = WIDTH_OF_DENSITY * (density / density.max())[::-1]
+    values = in_unit(grid, unit).tolist()
     return {
         "type": "scatter",
-        "x": [time.isoformat()] * GRID_POINTS + [(time - offset).isoformat() for offset in offsets.tolist()],
-        "y": [*grid.tolist(), *grid[::-1].tolist()],
+        "x": [time.isoformat()] * GRID_POINTS + _before(time, WIDTH_OF_DENSITY * (density / density.max())[::-1]),
+        "y": values + values[::-1],
         "fill": "tonexty",
         "fillcolor": f"rgba(53, 138, 217, {(step + 1) / STEPS_OUT})",
         "line": {"color": "rgba(0,0,0,0)"},
         "showlegend": False,
         "hoverinfo": "skip",
     }
+
+
+def _before(time: datetime, microseconds: Floats) -> list[str]:
+    """The times so long before `time`, as `isoformat` writes them."""
+    moments = np.datetime64(time, "us") - np.rint(microseconds).astype("timedelta64[us]")
+    return [text.removesuffix(".000000") for text in np.datetime_as_string(moments).tolist()]
 
 
 def _line(
@@ -85,7 +98,7 @@ def _line(
     }
 
 
-def _layout(anchor: datetime) -> dict[str, Any]:
+def _layout(anchor: datetime, unit: Unit) -> dict[str, Any]:
     return {
         "title": {"text": "Gluformer Prediction"},
         "width": 1000,
@@ -99,7 +112,7 @@ def _layout(anchor: datetime) -> dict[str, Any]:
             "gridcolor": "lightgray",
             "showgrid": True,
         },
-        "yaxis": {"title": {"text": "Glucose (mg/dL)"}},
+        "yaxis": {"title": {"text": f"Glucose ({unit})"}},
     }
 
 
