@@ -7,6 +7,7 @@
     ├── NotFound                404 NOT_FOUND
     ├── Conflict                409 ABORTED               another state than the caller believed
     ├── TooLarge                413 RESOURCE_EXHAUSTED    larger than this door lets through
+    ├── Cancelled               499 CANCELLED             the client went away
     ├── Overloaded              503 RESOURCE_EXHAUSTED    come back later                    (retry)
     ├── Unavailable             503 UNAVAILABLE           something we depend on is away     (retry)
     │   └── ModelUnavailable                              a model file is missing or altered
@@ -63,6 +64,13 @@ class Conflict(QuintetError):
 class TooLarge(QuintetError):
     status = 413
     grpc = "RESOURCE_EXHAUSTED"
+
+
+class Cancelled(QuintetError):
+    """Nobody reads the answer; the status is nginx's, for the log."""
+
+    status = 499
+    grpc = "CANCELLED"
 
 
 class Overloaded(QuintetError):
