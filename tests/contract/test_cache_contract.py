@@ -71,6 +71,46 @@ class CacheContract:
         assert (cache.get("a"), cache.get("b"), cache.get("c")) == (None, b"x", None)
         assert cache.add("a", b"y", seconds=60)
 
+    def test_replace_asks_what_is_there(self, cache: Cache) -> None:
+        assert not cache.replace("a", b"new", expect=b"old", seconds=60)
+        assert not cache.replace("a", b"new", expect=b"", seconds=60)
+        assert cache.get("a") is None
+        cache.set("a", b"old", seconds=60)
+        assert not cache.replace("a", b"new", expect=b"other", seconds=60)
+        assert cache.get("a") == b"old"
+        assert cache.replace("a", bytes(range(256)), expect=b"old", seconds=60)
+        assert cache.replace("a", b"newest", expect=bytes(range(256)), seconds=60)
+        assert cache.get("a") == b"newest"
+
+    def test_what_replaces_has_its_own_time(self, cache: Cache, wait: Wait) -> None:
+        cache.set("a", b"old", seconds=60)
+        assert cache.replace("a", b"new", expect=b"old", seconds=1)
+        cache.set("b", b"old", seconds=1)
+        assert cache.replace("b", b"new", expect=b"old", seconds=60)
+        wait(1.1)
+        assert (cache.get("a"), cache.get("b")) == (None, b"new")
+        assert not cache.replace("a", b"newest", expect=b"new", seconds=60)
+
+    def test_one_of_many_replaces(self, cache: Cache, at_once: AtOnce) -> None:
+        cache.set("a", b"old", seconds=60)
+        outcomes = at_once(lambda number: cache.replace("a", str(number).encode(), expect=b"old", seconds=60))
+        assert outcomes.count(True) == 1
+        assert cache.get("a") == str(outcomes.index(True)).encode()
+
+    def test_keys_are_told_by_how_they_begin(self, cache: Cache, wait: Wait) -> None:
+        for key in ("a:1", "a:2", "ab", "b:a:1", "x*[y]?\\z:1", "xx[y]?\\z:1", "ü:1"):
+            cache.set(key, b"x", seconds=60)
+        cache.set("a:3", b"x", seconds=1)
+        wait(1.1)
+        assert sorted(cache.keys("a:")) == ["a:1", "a:2"]
+        assert (cache.keys("x*[y]?\\z:"), cache.keys("ü"), cache.keys("c")) == (["x*[y]?\\z:1"], ["ü:1"], [])
+        assert len(cache.keys("")) == 7
+
+    def test_more_keys_than_are_told_at_once(self, cache: Cache) -> None:
+        for number in range(2500):
+            cache.set(f"many:{number}", b"", seconds=60)
+        assert sorted(cache.keys("many:")) == sorted(f"many:{number}" for number in range(2500))
+
     def test_one_of_many_adds(self, cache: Cache, at_once: AtOnce) -> None:
         outcomes = at_once(lambda number: cache.add("a", str(number).encode(), seconds=60))
         assert outcomes.count(True) == 1
@@ -121,7 +161,17 @@ def each_use(cache: Cache) -> list[Callable[[], Any]]:
         lambda: cache.set("a", b"x", seconds=1),
         lambda: cache.add("a", b"x", seconds=1),
         lambda: cache.delete("a"),
+        lambda: cache.replace("a", b"x", expect=b"y", seconds=1),
+        lambda: cache.keys("a"),
     ]
+
+
+def test_a_memory_that_is_away_is_unavailable() -> None:
+    cache = MemoryCache()
+    cache.away = True
+    for use in each_use(cache):
+        with pytest.raises(Unavailable):
+            use()
 
 
 def test_a_redis_that_is_away_is_unavailable(tmp_path: Path) -> None:

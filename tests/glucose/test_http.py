@@ -11,9 +11,10 @@ from starlette.testclient import TestClient
 from infra.local.demo.exports import write_dexcom, write_libre
 from infra.local.demo.glucose import virtual_patients
 from quintet.adapters.onnx_model import OnnxForecaster
+from quintet.glucose.pb.glurpc_pb2 import HealthResponse
 from quintet.glucose.wiring import glucose
 
-KEY = "a-key-of-the-clinic"
+KEY, OTHER_KEY, ADMIN_KEY = "a-key-of-the-clinic", "a-key-of-the-ward", "a-key-of-the-operator"
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,8 @@ def plot(client: TestClient, content: bytes, **headers: str) -> Any:
 
 def test_health_has_the_originals_fields(client: TestClient) -> None:
     told = client.get("/health").json()
-    assert len(told) == 23
+    assert set(told) - {field.name for field in HealthResponse.DESCRIPTOR.fields} == {"notes"}
+    assert len(told) == 24
     assert (told["status"], told["models_initialized"], told["device"]) == ("ok", True, "cpu")
 
 
@@ -47,10 +49,11 @@ def test_health_counts_requests(client: TestClient) -> None:
 
 def test_health_counts_forecasts_and_only_those(client: TestClient, dexcom: bytes) -> None:
     plot(client, dexcom)
-    plot(client, dexcom)
+    plot(client, dexcom)  # known by now
     plot(client, b"not an export")
     told = client.get("/health").json()
-    assert (told["total_calc_runs"], told["inference_requests_by_priority"]) == (2, {"0": 2})
+    assert told["inference_requests_by_priority"] == {"0": 1}
+    assert told["cache_size"] == 1
     assert told["total_inference_errors"] == 0
 
 
@@ -58,7 +61,7 @@ def test_health_counts_forecasts_that_failed(client: TestClient, dexcom: bytes, 
     glucose().model = OnnxForecaster(tmp_path / "forecaster.onnx")
     assert plot(client, dexcom).status_code == 503
     told = client.get("/health").json()
-    assert (told["status"], told["total_inference_errors"], told["total_calc_errors"]) == ("degraded", 1, 1)
+    assert (told["status"], told["total_inference_errors"], len(told["notes"])) == ("degraded", 1, 1)
 
 
 @pytest.mark.parametrize("write", [write_dexcom, write_libre])
@@ -165,10 +168,81 @@ def test_no_answer_repeats_the_readings(client: TestClient) -> None:
     assert secret not in wrong.text
 
 
+def process(client: TestClient, content: bytes, **headers: str) -> Any:
+    return client.post(
+        "/process_unified", json={"csv_base64": base64.b64encode(content).decode()}, headers=headers
+    ).json()
+
+
+def test_a_trace_is_processed_once_and_drawn_by_its_handle(client: TestClient, dexcom: bytes) -> None:
+    told = process(client, dexcom)
+    assert set(told) == {"handle", "total_samples", "warnings", "error"}
+    figure = client.post("/draw_a_plot", json={"handle": told["handle"], "index": 0}).json()
+    assert figure == plot(client, dexcom).json()["plot_data"]
+    assert client.post("/draw_a_plot", json={"handle": told["handle"], "index": -3}).json() != figure
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"handle": "0" * 64}, 404),
+        ({"handle": "unknown-handle"}, 404),
+        ({"handle": "short"}, 422),
+        ({"handle": "0" * 65}, 422),
+        ({"handle": "0" * 64, "index": 1}, 422),
+        ({"index": 0}, 422),
+    ],
+)
+def test_a_figure_that_cannot_be(client: TestClient, body: dict[str, Any], status: int) -> None:
+    assert client.post("/draw_a_plot", json=body).status_code == status
+
+
+def test_an_index_before_the_first_window_is_a_400(client: TestClient, dexcom: bytes) -> None:
+    told = process(client, dexcom)
+    answer = client.post("/draw_a_plot", json={"handle": told["handle"], "index": -told["total_samples"]})
+    assert answer.status_code == 400
+    assert str(1 - told["total_samples"]) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("route", ["/quick_plot", "/forecast"])
+def test_the_answer_is_a_picture_for_whoever_asks_for_one(client: TestClient, dexcom: bytes, route: str) -> None:
+    body = {"csv_base64": base64.b64encode(dexcom).decode(), "unit": "mmol/L"}
+    svg = client.post(route, json=body, headers={"Accept": "image/svg+xml"})
+    png = client.post(route, json=body, headers={"Accept": "image/png"})
+    assert (svg.headers["content-type"][:13], png.headers["content-type"]) == ("image/svg+xml", "image/png")
+    assert svg.text.startswith("<svg")
+    assert "mmol/L" in svg.text
+    assert png.content.startswith(b"\x89PNG")
+    empty = client.post(route, json={"csv_base64": "eA=="}, headers={"Accept": "image/png"})
+    assert empty.json()["error"]
+
+
+def test_the_forecast_alone(client: TestClient, dexcom: bytes) -> None:
+    body = {"csv_base64": base64.b64encode(dexcom).decode()}
+    told = client.post("/forecast", json=body).json()
+    assert told["forecast"] == plot(client, dexcom).json()["forecast"]
+    assert 0 <= told["forecast"]["hypoglycaemia"]["probability"] <= 1
+
+
+def test_the_cache_is_managed(client: TestClient, dexcom: bytes) -> None:
+    handle = process(client, dexcom)["handle"]
+
+    def manage(query: str) -> Any:
+        return client.post(f"/cache_management?{query}")
+
+    assert manage("action=info").json()["cache_size"] == 1
+    deleted = manage(f"action=delete&handle={handle}").json()
+    assert (deleted["success"], deleted["items_affected"], deleted["cache_size"]) == (True, 1, 0)
+    assert manage("action=delete").status_code == 400
+    assert manage("action=burn").status_code == 422
+    assert manage("").status_code == 422
+    assert manage("action=flush").json()["success"]
+
+
 @pytest.fixture
 def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     keys = tmp_path / "api_keys_list"
-    keys.write_text(f"# the clinic\n{KEY}\n")
+    keys.write_text(f"# the clinic\n{KEY}\n{OTHER_KEY}\nadmin {ADMIN_KEY}\n")
     monkeypatch.setenv("GLURPC_API_KEYS_FILE", str(keys))
     monkeypatch.setenv("QUINTET_LOCAL", "false")
     glucose.cache_clear()
@@ -184,6 +258,22 @@ class TestClosed:
     )
     def test_others_stay_out(self, client: TestClient, dexcom: bytes, headers: dict[str, str], status: int) -> None:
         assert plot(client, dexcom, **headers).status_code == status
+
+    def test_a_trace_is_its_owners_alone(self, client: TestClient, dexcom: bytes) -> None:
+        handle = process(client, dexcom, **{"X-API-Key": KEY})["handle"]
+        body = {"handle": handle}
+        assert client.post("/draw_a_plot", json=body, headers={"X-API-Key": KEY}).status_code == 200
+        assert client.post("/draw_a_plot", json=body, headers={"X-API-Key": OTHER_KEY}).status_code == 404
+
+    def test_flush_is_for_administrators(self, client: TestClient, dexcom: bytes) -> None:
+        process(client, dexcom, **{"X-API-Key": KEY})
+        assert client.post("/cache_management?action=flush", headers={"X-API-Key": KEY}).status_code == 403
+        flushed = client.post("/cache_management?action=flush", headers={"X-API-Key": ADMIN_KEY}).json()
+        assert (flushed["success"], flushed["items_affected"]) == (True, 1)
+
+    def test_the_word_before_an_administrators_key_is_no_part_of_it(self, client: TestClient) -> None:
+        for key in (f"admin {ADMIN_KEY}", "admin", "admin "):
+            assert client.post("/cache_management?action=info", headers={"X-API-Key": key}).status_code == 403
 
     def test_a_stranger_is_not_told_what_is_wrong_with_the_body(self, client: TestClient) -> None:
         answer = client.post("/quick_plot", content=b"{", headers={"Content-Type": "application/json"})

@@ -198,16 +198,21 @@ class MemoryPublisher:
 
 
 class MemoryCache:
+    """While `away`, it raises Unavailable."""
+
     def __init__(self, clock: Clock | None = None) -> None:
+        self.away = False
         self._clock = clock or SystemClock()
         self._stored: dict[str, tuple[bytes, datetime]] = {}
         self._lock = Lock()
 
     def get(self, key: str) -> bytes | None:
+        self._check()
         value, end = self._stored.get(key, (None, self._clock.now()))
         return value if end > self._clock.now() else None
 
     def set(self, key: str, value: bytes, *, seconds: int) -> None:
+        self._check()
         with self._lock:
             self._keep(key, value, seconds)
 
@@ -219,8 +224,25 @@ class MemoryCache:
             return True
 
     def delete(self, key: str) -> None:
+        self._check()
         with self._lock:
             self._stored.pop(key, None)
+
+    def replace(self, key: str, value: bytes, *, expect: bytes, seconds: int) -> bool:
+        with self._lock:
+            if self.get(key) != expect:
+                return False
+            self._keep(key, value, seconds)
+            return True
+
+    def keys(self, prefix: str) -> list[str]:
+        self._check()
+        with self._lock:
+            return [key for key in self._stored if key.startswith(prefix) and self.get(key) is not None]
+
+    def _check(self) -> None:
+        if self.away:
+            raise Unavailable("the cache does not answer")
 
     def _keep(self, key: str, value: bytes, seconds: int) -> None:
         self._stored[key] = (bytes(value), self._clock.now() + timedelta(seconds=seconds))

@@ -2,7 +2,7 @@
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from quintet.kernel.errors import Misconfigured, PermissionDenied, Unauthenticated
@@ -14,10 +14,13 @@ class Caller:
     """Somebody who may call; `id` is safe in keys and logs and says nothing of their secret."""
 
     id: str
+    administrator: bool = field(default=False, compare=False)
 
 
-ANYONE = Caller("anyone")
-"""The caller of an open door: everybody who gives no key, together."""
+ANYONE = Caller("anyone", administrator=True)
+"""The caller of an open door: everybody who gives no key, together. Doors are open on one's own machine only."""
+
+ADMINISTRATOR = "admin "
 
 
 class Gate(Protocol):
@@ -31,7 +34,8 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class ApiKeyGate:
-    """Callers known by an API key. `keys_text` gives the list, one key a line, `#` for comments.
+    """Callers known by an API key. `keys_text` gives the list, one key a line, `#` for comments; in a line `admin KEY`
+    it is an administrator's.
 
     Where a key is not `required`, no key means ANYONE; a key that is given must be right all the same.
     """
@@ -44,19 +48,25 @@ class ApiKeyGate:
             if self.required:
                 raise Unauthenticated("API key required")
             return ANYONE
-        matches = [hmac.compare_digest(key.encode(), known.encode()) for known in self.keys()]
-        if not any(matches):  # all were compared: the time taken tells nothing
+        lines = self.keys()
+        matches = [line for line in lines if hmac.compare_digest(key.encode(), _key_of(line).encode())]
+        if not matches:  # all were compared: the time taken tells nothing
             raise PermissionDenied("Invalid API key")
-        return Caller(f"key-{fingerprint(key)}")
+        administrator = any(line.startswith(ADMINISTRATOR) for line in matches)
+        return Caller(f"key-{fingerprint(key)}", administrator)
 
     def check(self) -> None:
         if self.required:
             self.keys()
 
     def keys(self) -> list[str]:
-        """The known keys. Raises Misconfigured where keys are required and there are none."""
+        """The lines that hold a key. Raises Misconfigured where keys are required and there are none."""
         lines = (line.strip() for line in self.keys_text().splitlines())
         keys = [line for line in lines if line and not line.startswith("#")]
         if self.required and not keys:
             raise Misconfigured("API keys are required and the list is empty: add one key a line")
         return keys
+
+
+def _key_of(line: str) -> str:
+    return line.removeprefix(ADMINISTRATOR).strip()

@@ -1,7 +1,8 @@
 """Work that may outlast API Gateway's 29 seconds: any request with `Prefer: respond-async` (RFC 7240) becomes a job.
 
 The caller gets 202 and the job's address at once; the room's queue function later makes the same request of the same
-app on the caller's behalf and keeps the answer for a day.
+app on the caller's behalf and keeps the answer for a day. The request's body waits in bulk storage: what is on the
+queue, and perhaps among the dead letters one day, says nothing of it.
 """
 
 import base64
@@ -17,11 +18,11 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quintet.entry.caller import Caller
-from quintet.entry.identity import REMEMBERED, CallerFirst, known_caller
+from quintet.entry.identity import REMEMBERED, CallerFirst, caller_of, known_caller
 from quintet.entry.ports import Objects, Queue, Record, Records
 from quintet.entry.uploads import ANSWER_LIMIT
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import Conflict, NotFound, Unavailable
+from quintet.kernel.errors import Conflict, NotFound, QuintetError, Unavailable
 from quintet.kernel.ids import new_id
 
 SCHEMA = 1
@@ -52,16 +53,21 @@ class DeferralsRoom(Protocol):
 
 
 class DeferredRequest(BaseModel):
-    """The message on the queue: a request without the caller's secret."""
+    """The message on the queue: a request without the caller's secret and without its body.
+
+    `body_base64` is how earlier versions sent the body.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     job_id: str
     caller: str
+    administrator: bool = False
     method: str
     path: str
     query: str = ""
     headers: dict[str, str] = {}
+    body_kept: bool = False
     body_base64: str = ""
 
 
@@ -117,7 +123,7 @@ def _seen_from(path: str, url: str) -> str:
 
 def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
     """Keep the request as a job. Raises Unauthenticated, PermissionDenied, and Unavailable if it can't be kept."""
-    caller = known_caller(request)
+    caller = caller_of(request)
     job_id, now = new_id(), deferrals.clock.now()
     correlation = str(request.scope.get("quintet.correlation_id", job_id))
     record = {"schema": SCHEMA, "job_id": job_id, "status": "pending", "created_at": now.isoformat()}
@@ -125,18 +131,28 @@ def take(request: Request, body: bytes, deferrals: Deferrals) -> Job:
     message = DeferredRequest(
         job_id=job_id,
         caller=caller.id,
+        administrator=caller.administrator,
         method=request.method,
         path=request.scope["path"],  # request.url quotes the path anew and parses the Host header
         query=request.scope["query_string"].decode("latin-1"),
         headers={name: request.headers[name] for name in _CARRIED_HEADERS if name in request.headers}
         | {"x-correlation-id": correlation},
-        body_base64=base64.b64encode(body).decode(),
+        body_kept=bool(body),
     )
-    deferrals.queue.send(
-        message.model_dump_json(),
-        {"message_id": job_id, "correlation_id": correlation},
-    )
+    _send(message, body, deferrals)
     return _job(record, now)
+
+
+def _send(message: DeferredRequest, body: bytes, deferrals: Deferrals) -> None:
+    """The body is there before its message, and not without it."""
+    if body:
+        deferrals.objects.put(_body_key(message), body)
+    attributes = {"message_id": message.job_id, "correlation_id": message.headers["x-correlation-id"]}
+    try:
+        deferrals.queue.send(message.model_dump_json(exclude={"body_base64"}), attributes)
+    except QuintetError:
+        deferrals.objects.delete(_body_key(message))
+        raise
 
 
 def perform(request: DeferredRequest, deferrals: Deferrals, app: FastAPI) -> None:
@@ -145,8 +161,10 @@ def perform(request: DeferredRequest, deferrals: Deferrals, app: FastAPI) -> Non
     try:
         deferrals.records.update(key, {"status": "running"}, expect={"response_status": None})
     except Conflict:
+        deferrals.objects.delete(_body_key(request))
         return  # answered before: this is a second delivery
-    answer = _make_request(request, app)
+    body = _body(request, deferrals)
+    answer = _make_request(request, body, app)
     if answer["status"] in PASSING:
         raise Unavailable("the deferred request failed", status=answer["status"], job_id=request.job_id)
     result_key = f"results/{request.caller}/{request.job_id}"
@@ -156,9 +174,21 @@ def perform(request: DeferredRequest, deferrals: Deferrals, app: FastAPI) -> Non
         {"status": "completed", "response_status": answer["status"], "result_key": result_key},
         expect={"status": "running"},
     )
+    deferrals.objects.delete(_body_key(request))
 
 
-def _make_request(request: DeferredRequest, app: ASGIApp) -> dict[str, Any]:
+def _body(request: DeferredRequest, deferrals: Deferrals) -> bytes:
+    """Raises NotFound where it has expired."""
+    if not request.body_kept:
+        return base64.b64decode(request.body_base64)
+    return deferrals.objects.get(_body_key(request))[0]
+
+
+def _body_key(request: DeferredRequest) -> str:
+    return f"claims/{request.caller}/{request.job_id}"
+
+
+def _make_request(request: DeferredRequest, body: bytes, app: ASGIApp) -> dict[str, Any]:
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.0"},
@@ -172,9 +202,9 @@ def _make_request(request: DeferredRequest, app: ASGIApp) -> dict[str, Any]:
         "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()],
         "server": ("queue", 443),
         "client": ("queue", 0),
-        REMEMBERED: Caller(request.caller),
+        REMEMBERED: Caller(request.caller, request.administrator),
     }
-    return dict(HTTPCycle(scope, base64.b64decode(request.body_base64))(app))
+    return dict(HTTPCycle(scope, body)(app))
 
 
 def _content_type(answer: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.docs import get_swagger_ui_html
 from mangum import Mangum
+from mangum.adapter import DEFAULT_TEXT_MIME_TYPES
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -28,6 +29,7 @@ from quintet.entry.answers import ErrorBody, answer_to, detail_body
 from quintet.entry.caller import Gate
 from quintet.entry.deferral import Deferral, Deferrals, job_routes
 from quintet.entry.described import DescribedApp, Problem
+from quintet.entry.forms import SVG
 from quintet.entry.identity import CallerFirst, known_caller
 from quintet.entry.observation import ANSWERED_ERRORS, CORRELATION_HEADER, Observation, OnAnswer
 from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
@@ -93,7 +95,7 @@ def as_lambda(app: FastAPI) -> Callable[[Any, Any], Any]:
     """The Lambda handler of `app` for API Gateway's proxy events; the room is warmed while Lambda initialises."""
     if read(PlaceSettings).function:
         app.state.room().warm()
-    handler: Callable[[Any, Any], Any] = Mangum(app, lifespan="off")
+    handler: Callable[[Any, Any], Any] = Mangum(app, lifespan="off", text_mime_types=[*DEFAULT_TEXT_MIME_TYPES, SVG])
     return handler
 
 

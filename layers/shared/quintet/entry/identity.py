@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from quintet.entry.caller import Caller
 
 REMEMBERED = "quintet.caller"
-"""Where a request's scope carries a caller who was identified when a job was taken."""
+"""Where a request's scope carries a caller who is identified already, perhaps when a job was taken."""
 
 API_KEY = APIKeyHeader(
     name="X-API-Key",
@@ -21,10 +21,10 @@ API_KEY = APIKeyHeader(
 )
 
 
-def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] = None) -> Caller:
+def caller_of(request: Request) -> Caller:
     """The caller that a job remembers, else the one whose `X-API-Key` the request carries.
 
-    A FastAPI dependency, too. Raises Unauthenticated or PermissionDenied.
+    Raises Unauthenticated or PermissionDenied.
     """
     remembered = request.scope.get(REMEMBERED)
     if isinstance(remembered, Caller):
@@ -32,6 +32,13 @@ def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] =
     caller = request.app.state.room().gate.identify(request.headers.get(API_KEY.model.name))
     assert isinstance(caller, Caller)
     return caller
+
+
+async def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] = None) -> Caller:
+    """The same as a FastAPI dependency, which looks for the key no more than once a request."""
+    if REMEMBERED not in request.scope:
+        request.scope[REMEMBERED] = await run_in_threadpool(caller_of, request)
+    return caller_of(request)
 
 
 class CallerFirst(APIRoute):
@@ -43,7 +50,7 @@ class CallerFirst(APIRoute):
             return answer
 
         async def answer_known(request: Request) -> Response:
-            await run_in_threadpool(known_caller, request)
+            await known_caller(request)
             return await answer(request)
 
         return answer_known

@@ -9,8 +9,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quintet.entry.answers import ErrorBody, answer_to
+from quintet.entry.tracebacks import where
 from quintet.kernel.clock import stopwatch
-from quintet.kernel.errors import QuintetError
+from quintet.kernel.errors import Overloaded, QuintetError
 from quintet.kernel.ids import correlation_id
 from quintet.kernel.log import logger
 from quintet.kernel.settings import PlaceSettings, read
@@ -56,35 +57,38 @@ class Observation:
                 MutableHeaders(scope=message)[CORRELATION_HEADER] = correlation
             await send(message)
 
-        with self._log.append_context_keys(correlation_id=correlation):
-            try:
-                await self._app(scope, receive, send_with_correlation)
-            except Exception as error:
-                self._log_error(error)
-                if status == 0:
-                    await answer_to(error, self._error_body)(scope, receive, send_with_correlation)
-            for told in answered:
-                self._log_error(told)
-            self._tell(scope, status, 1000 * (stopwatch() - started))
+        try:
+            await self._app(scope, receive, send_with_correlation)
+        except Exception as error:
+            self._log_error(error, correlation)
+            if status == 0:
+                await answer_to(error, self._error_body)(scope, receive, send_with_correlation)
+        for told in answered:
+            self._log_error(told, correlation)
+        self._tell(scope, status, 1000 * (stopwatch() - started))
 
-    def _log_error(self, error: Exception) -> None:
+    def _log_error(self, error: Exception, correlation: str) -> None:
         """The reason and the details, which the caller is never told; the traceback where the fault is on our side."""
-        said: dict[str, object] = {"error": type(error).__name__}
-        if not isinstance(error, QuintetError):
-            self._log.error("request failed", extra=said, exc_info=error)
-            return
-        said |= {"reason": error.message, "details": error.details}
-        if error.status < 500:
-            self._log.info("request refused", extra=said)
-        else:
-            self._log.error("request failed", extra=said, exc_info=error)
+        said: dict[str, object] = {"error": type(error).__name__, "correlation_id": correlation}
+        if isinstance(error, QuintetError):
+            said |= {"reason": error.message, "details": error.details}
+            if error.status < 500 or isinstance(error, Overloaded):
+                self._log.info("request refused", extra=said)
+                return
+        self._log.error("request failed", extra={**said, "traceback": where(error)})
 
     def _tell(self, scope: Scope, status: int, milliseconds: float) -> None:
         self._on_answer(status, milliseconds)
         route = getattr(scope.get("route"), "path", "unknown")
         self._log.info(
             "request",
-            extra={"method": scope["method"], "route": route, "status": status, "duration_ms": round(milliseconds, 1)},
+            extra={
+                "method": scope["method"],
+                "route": route,
+                "status": status,
+                "duration_ms": round(milliseconds, 1),
+                "correlation_id": scope["quintet.correlation_id"],
+            },
         )
         if self._place.function:
             self._measure(route, status, milliseconds)

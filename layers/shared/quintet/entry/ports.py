@@ -101,3 +101,11 @@ class Cache(Protocol):
 
     def delete(self, key: str) -> None:
         """Forget it; nothing happens where it is not there."""
+
+    def replace(self, key: str, value: bytes, *, expect: bytes, seconds: int) -> bool:
+        """Keep `value` only in the place of `expect`; whether it was kept. Atomic. Raises Unavailable."""
+        ...
+
+    def keys(self, prefix: str) -> list[str]:
+        """Every key that begins so, in no order; one that comes or goes meanwhile may be among them or not."""
+        ...

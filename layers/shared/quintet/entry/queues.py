@@ -22,6 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from quintet.entry.claims import redeem
 from quintet.entry.ports import Objects, Queue
+from quintet.entry.tracebacks import where
 from quintet.kernel.errors import InvalidInput, Misconfigured, QuintetError
 from quintet.kernel.ids import correlation_id
 from quintet.kernel.log import logger
@@ -111,8 +112,9 @@ class QueueDoor(Generic[Message, Room]):
             except IdempotencyAlreadyInProgressError:
                 self._log.info("message is being done elsewhere and stays on the queue until it is")
                 raise
-            except Exception:
-                self._log.exception(f"{self._said_by}message failed and stays on the queue")
+            except Exception as error:
+                said = {"error": type(error).__name__, "traceback": where(error)}
+                self._log.error(f"{self._said_by}message failed and stays on the queue", extra=said)
                 raise
 
     def _do_once(self, record: SQSRecord) -> None:

@@ -13,11 +13,12 @@ from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quintet.entry.caller import Caller
-from quintet.entry.identity import REMEMBERED, CallerFirst, known_caller
+from quintet.entry.identity import REMEMBERED, CallerFirst, caller_of, known_caller
 from quintet.entry.ports import Objects
 from quintet.kernel.clock import Clock
 from quintet.kernel.errors import NotFound, PermissionDenied, TooLarge
@@ -118,10 +119,14 @@ class UploadedBodies:
         key = Request(scope).headers.get(UPLOAD_KEY_HEADER) if scope["type"] == "http" else None
         uploads = self._room().uploads if key else None
         if key and uploads:
-            body, content_type = _as_body(*fetch(key, uploads, known_caller(Request(scope))))
+            body, content_type = await run_in_threadpool(_uploaded, key, uploads, Request(scope))
             scope = {**scope, "headers": _with_body_headers(scope["headers"], len(body), content_type)}
             receive = _one_body(body)
         await self._app(scope, receive, send)
+
+
+def _uploaded(key: str, uploads: Uploads, request: Request) -> tuple[bytes, str]:
+    return _as_body(*fetch(key, uploads, caller_of(request)))
 
 
 def _as_body(content: bytes, content_type: str) -> tuple[bytes, str]:

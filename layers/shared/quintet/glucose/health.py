@@ -1,5 +1,6 @@
 """How one server of the room is doing."""
 
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from statistics import fmean, median
@@ -8,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quintet.glucose.messages import HealthResponse
-from quintet.glucose.ports import Forecaster
-from quintet.kernel.errors import QuintetError
+from quintet.glucose.ports import Forecaster, QueueState
 
 REMEMBERED_REQUESTS = 1024
+LOAD_WORDS = ((0.01, "idle"), (0.25, "lightly loaded"), (0.5, "loaded"), (0.75, "heavily loaded"), (0.99, "overloaded"))
 
 
 @dataclass
@@ -23,11 +24,22 @@ class Tally:
     inferences: int = 0
     inference_errors: int = 0
     times: deque[float] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
     def count_request(self, status: int, milliseconds: float) -> None:
-        self.requests += 1
-        self.errors += status >= 400
-        self.times.append(milliseconds)
+        with self.lock:
+            self.requests += 1
+            self.errors += status >= 400
+            self.times.append(milliseconds)
+
+    def count_inference(self, *, failed: bool) -> None:
+        with self.lock:
+            self.inferences += 1
+            self.inference_errors += failed
+
+    def recent_times(self) -> list[float]:
+        with self.lock:
+            return list(self.times)
 
 
 @dataclass(frozen=True)
@@ -46,26 +58,48 @@ class CountedForecaster:
         return self.forecaster.quantiles
 
     def predict(self, readings: NDArray[np.float64]) -> NDArray[np.float64]:
-        self.tally.inferences += 1
+        failed = True
         try:
-            return self.forecaster.predict(readings)
-        except QuintetError:
-            self.tally.inference_errors += 1
-            raise
+            quantiles = self.forecaster.predict(readings)
+            failed = False
+        finally:
+            self.tally.count_inference(failed=failed)
+        return quantiles
 
 
-def health(tally: Tally, *, models_ready: bool, memory_mb: float) -> HealthResponse:
-    """One request at a time and no queue: a server that answers is idle, and its one model is free for anybody."""
-    times = list(tally.times) or [0.0]
+@dataclass(frozen=True)
+class Condition:
+    """What health looks at besides the tally."""
+
+    models_ready: bool
+    memory_mb: float
+    inference: QueueState
+    drawing: QueueState
+    cached: int
+    store_away: bool
+
+
+def load_word(utilisation: float) -> str:
+    """
+    >>> load_word(0.0), load_word(0.25), load_word(0.98), load_word(0.99)
+    ('idle', 'loaded', 'overloaded', 'full')
+    """
+    return next((word for limit, word in LOAD_WORDS if utilisation < limit), "full")
+
+
+def health(tally: Tally, condition: Condition) -> HealthResponse:
+    times = tally.recent_times() or [0.0]
+    inference, drawing = condition.inference, condition.drawing
+    free = inference.workers - inference.busy if condition.models_ready else 0
     return HealthResponse(
-        status="ok" if models_ready else "degraded",
-        load_status="idle",
-        cache_size=0,
-        models_initialized=models_ready,
-        available_priority_models=int(models_ready),
-        available_general_models=int(models_ready),
-        avg_fulfillment_time_ms=0.0,
-        vmem_usage_mb=memory_mb,
+        status="ok" if condition.models_ready and not condition.store_away else "degraded",
+        load_status=load_word(max(inference.utilisation, drawing.utilisation)),
+        cache_size=condition.cached,
+        models_initialized=condition.models_ready,
+        available_priority_models=min(free, inference.reserved),
+        available_general_models=max(free - inference.reserved, 0),
+        avg_fulfillment_time_ms=inference.mean_fulfilment_ms,
+        vmem_usage_mb=condition.memory_mb,
         device="cpu",
         total_http_requests=tally.requests,
         total_http_errors=tally.errors,
@@ -73,12 +107,25 @@ def health(tally: Tally, *, models_ready: bool, memory_mb: float) -> HealthRespo
         median_request_time_ms=median(times),
         min_request_time_ms=min(times),
         max_request_time_ms=max(times),
-        inference_requests_by_priority={0: tally.inferences},
+        inference_requests_by_priority=dict(inference.runs_by_priority),
         total_inference_errors=tally.inference_errors,
-        total_calc_runs=tally.inferences,
-        total_calc_errors=tally.inference_errors,
-        inference_queue_size=0,
-        inference_queue_capacity=0,
-        calc_queue_size=0,
-        calc_queue_capacity=0,
+        total_calc_runs=drawing.runs,
+        total_calc_errors=drawing.errors,
+        inference_queue_size=inference.size,
+        inference_queue_capacity=inference.capacity,
+        calc_queue_size=drawing.size,
+        calc_queue_capacity=drawing.capacity,
+        notes=list(_notes(condition)),
     )
+
+
+def _notes(condition: Condition) -> list[str]:
+    dropped = condition.inference.dropped + condition.drawing.dropped
+    said = {
+        "There is no usable model: nothing can be forecast.": not condition.models_ready,
+        "A store that servers share (Redis or the bucket) does not answer: answers are right, and slower.": (
+            condition.store_away
+        ),
+        f"Background computations dropped since the start, for want of room: {dropped}.": dropped > 0,
+    }
+    return [sentence for sentence, holds in said.items() if holds]

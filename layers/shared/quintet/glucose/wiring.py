@@ -10,19 +10,25 @@ import numpy as np
 
 from quintet.adapters.dynamodb import DynamoRecords, done_messages
 from quintet.adapters.onnx_model import OnnxForecaster
+from quintet.adapters.redis_store import RedisCache
 from quintet.adapters.s3 import S3Objects
 from quintet.adapters.secrets import secret_text
 from quintet.adapters.sqs import SqsQueue
+from quintet.adapters.svg_image import ResvgRasteriser
 from quintet.entry.caller import ApiKeyGate, Gate
 from quintet.entry.claims import ClaimCheckQueue
 from quintet.entry.deferral import Deferrals
 from quintet.entry.ports import Objects, Queue
 from quintet.entry.uploads import Uploads
+from quintet.glucose.cache import AnalysisCache
 from quintet.glucose.forecast import STEPS_IN
-from quintet.glucose.health import CountedForecaster, Tally
-from quintet.glucose.ports import Forecaster
-from quintet.glucose.settings import GlucoseForecast, GlucoseKeys
-from quintet.kernel.clock import Clock, SystemClock
+from quintet.glucose.health import Condition, CountedForecaster, Tally, health
+from quintet.glucose.messages import HealthResponse
+from quintet.glucose.ports import Computations, Forecaster, Rasteriser, Shared
+from quintet.glucose.scheduling import Direct, Scheduler
+from quintet.glucose.settings import GlucoseCache, GlucoseForecast, GlucoseKeys, GlucoseQueues
+from quintet.glucose.workshop import Workshop
+from quintet.kernel.clock import Clock, SystemClock, stopwatch
 from quintet.kernel.errors import ModelUnavailable
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
 
@@ -32,6 +38,7 @@ if TYPE_CHECKING:
 MODEL = Path(__file__).parent / "model" / "forecaster.onnx"
 QUIET_HOURS = np.full((1, STEPS_IN), 100.0)
 MIB = 1024 * 1024
+SECONDS_BETWEEN_TRIES = 5.0
 
 
 @dataclass
@@ -40,6 +47,10 @@ class GlucoseRoom:
 
     clock: Clock = field(default_factory=SystemClock)
     tally: Tally = field(default_factory=Tally)
+    inference: Computations = field(default_factory=Direct)
+    drawing: Computations = field(default_factory=Direct)
+    _model_ready: bool = False
+    _model_tried_until: float = 0.0
 
     @cached_property
     def place(self) -> PlaceSettings:
@@ -56,6 +67,47 @@ class GlucoseRoom:
     @cached_property
     def forecaster(self) -> Forecaster:
         return CountedForecaster(self.model, self.tally)
+
+    @cached_property
+    def workshop(self) -> Workshop:
+        return Workshop(self.forecaster, self.cache, self.inference, self.drawing, self.forecast_settings)
+
+    @cached_property
+    def cache(self) -> AnalysisCache:
+        kept = read(GlucoseCache)
+        return AnalysisCache(
+            hot_size=kept.size,
+            shared=self.shared,
+            bulk=self.objects if self.bucket else None,
+            clock=self.clock,
+            hours=kept.hours,
+            persist=kept.persistence,
+        )
+
+    @cached_property
+    def shared(self) -> Shared | None:
+        url = self.place.redis_url.get_secret_value()
+        return RedisCache(url, timeout=0.5, password=lambda: redis_password(self.place)) if url else None
+
+    @cached_property
+    def rasteriser(self) -> Rasteriser:
+        return ResvgRasteriser()
+
+    def serve_queues(self) -> None:
+        """Forecasts and figures wait in queues from now on: a container answers many at a time."""
+        queues = read(GlucoseQueues)
+        self.inference = Scheduler(
+            "forecasts", workers=queues.copies, capacity=queues.forecasts, timeout=queues.seconds
+        )
+        self.drawing = Scheduler(
+            "figures", workers=queues.drawing_workers, capacity=queues.drawings, timeout=queues.seconds
+        )
+
+    def close_queues(self) -> None:
+        """Whoever still waits is told that the service is stopping."""
+        for queue in (self.drawing, self.inference):
+            if isinstance(queue, Scheduler):
+                queue.close()
 
     @cached_property
     def gate(self) -> Gate:
@@ -98,7 +150,25 @@ class GlucoseRoom:
         self.model.predict(QUIET_HOURS)
         self.gate.check()
 
+    def health(self) -> HealthResponse:
+        condition = Condition(
+            models_ready=self.models_ready(),
+            memory_mb=self.memory_mb(),
+            inference=self.inference.state(),
+            drawing=self.drawing.state(),
+            cached=self.cache.size,
+            store_away=self.cache.degraded,
+        )
+        return health(self.tally, condition)
+
     def models_ready(self) -> bool:
+        """Tried at most every few seconds: whoever balances loads asks often."""
+        now = stopwatch()
+        if now >= self._model_tried_until:
+            self._model_ready, self._model_tried_until = self._try_model(), now + SECONDS_BETWEEN_TRIES
+        return self._model_ready
+
+    def _try_model(self) -> bool:
         try:
             self.model.predict(QUIET_HOURS)
         except ModelUnavailable:
@@ -117,6 +187,12 @@ class GlucoseRoom:
 @cache
 def glucose() -> GlucoseRoom:
     return GlucoseRoom()
+
+
+def redis_password(place: PlaceSettings) -> str:
+    """Empty where REDIS_URL holds it, or there is none."""
+    given = place.redis_password.get_secret_value()
+    return given or (secret_text(place.redis_secret_arn).strip() if place.redis_secret_arn else "")
 
 
 def _keys_text(keys: GlucoseKeys) -> str:

@@ -73,6 +73,10 @@ class PlaceSettings(Settings):
         "QUINTET_JOBS_DLQ_URL", "Where deferred requests that can't succeed are kept.", default=""
     )
     redis_url: SecretStr = setting("REDIS_URL", "Redis for what may be lost; empty: none.", default=SecretStr(""))
+    redis_password: SecretStr = setting(
+        "REDIS_PASSWORD", "Redis's password, where REDIS_URL holds none.", default=SecretStr("")
+    )
+    redis_secret_arn: str = setting("REDIS_SECRET_ARN", "Secrets Manager secret that holds it instead.", default="")
 
 
 class HttpSettings(Settings):
@@ -84,3 +88,42 @@ class HttpSettings(Settings):
         default="",
     )
     upload_limit_mb: int = setting("QUINTET_UPLOAD_LIMIT_MB", "Largest upload, in MiB.", default=64, ge=1, le=512)
+
+
+class HttpServerSettings(Settings):
+    """The HTTP doors of containers; a room's own block has its port. On Lambda API Gateway is the server."""
+
+    host: str = setting(
+        "HTTP_HOST", "Address to listen on; empty: 127.0.0.1 where QUINTET_LOCAL is true, else all.", default=""
+    )
+    requests: int = setting(
+        "HTTP_MAX_REQUESTS", "Requests at one time, health apart; more are refused (503).", default=128, ge=1
+    )
+    body_seconds: float = setting("HTTP_BODY_SECONDS", "How long a client may take to send its body.", default=60, gt=0)
+    certificate_file: str = setting(
+        "HTTP_TLS_CERT_FILE", "The server's certificate chain, PEM; empty: no TLS.", default=""
+    )
+    key_file: str = setting("HTTP_TLS_KEY_FILE", "Its private key, PEM.", default="")
+
+
+class GrpcSettings(Settings):
+    """The gRPC doors; a room's own block has its port."""
+
+    host: str = setting(
+        "GRPC_HOST", "Address to listen on; empty: 127.0.0.1 where QUINTET_LOCAL is true, else all.", default=""
+    )
+    threads: int = setting("GRPC_THREADS", "Calls answered at one time; most of them wait.", default=128, ge=1)
+    calls: int = setting(
+        "GRPC_MAX_CALLS", "Calls answered and waiting for a thread; more are refused.", default=512, ge=1
+    )
+    message_limit_mb: int = setting("GRPC_MESSAGE_LIMIT_MB", "Largest message, in MiB.", default=64, ge=1, le=512)
+    message_seconds: float = setting(
+        "GRPC_MESSAGE_SECONDS", "How long a client may take to send its message.", default=60, gt=0
+    )
+    certificate_file: str = setting(
+        "GRPC_TLS_CERT_FILE", "The server's certificate chain, PEM; empty: no TLS.", default=""
+    )
+    key_file: str = setting("GRPC_TLS_KEY_FILE", "Its private key, PEM.", default="")
+    client_ca_file: str = setting(
+        "GRPC_TLS_CLIENT_CA_FILE", "Certificates, PEM, by which clients must be signed; empty: any client.", default=""
+    )
