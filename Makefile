@@ -9,7 +9,7 @@ RUNTIME ?= python3.13
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
-.venv/demo: requirements.in constraints.txt layers/runtime/requirements.in layers/inference/requirements.in
+.venv/demo: requirements.in constraints.txt layers/runtime/requirements.in layers/inference/requirements.in layers/pictures/requirements.in
 	@echo "setting up the environment of the local cloud (.venv)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet -c constraints.txt uv
@@ -20,6 +20,10 @@ help:  ## list the verbs
 .venv/dev: .venv/demo requirements-dev.in
 	@echo "setting up the environment of the tests and checks (.venv)"
 	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-dev.in -c constraints.txt
+	@touch $@
+
+.venv/bench: .venv/dev requirements-bench.in
+	@$(UV) pip install --quiet --python $(BIN)/python -r requirements-bench.in -c constraints.txt
 	@touch $@
 
 setup: .venv/dev  ## make the environment for everything below
@@ -49,6 +53,7 @@ check: .venv/dev  ## lint, types, imports, templates, generated files
 	@$(BIN)/lint-imports --config pyproject.toml --no-cache
 	@$(BIN)/python -m infra.settings_reference --check
 	@$(BIN)/python -m infra.check_templates
+	@$(BIN)/python -m infra.protos --check
 
 TRAINING := .local/venvs/training
 $(TRAINING)/made: gpu_workers/forecaster/requirements-train.txt requirements-dev.in constraints.txt
@@ -79,9 +84,12 @@ test-training: .venv/dev $(TRAINING)/made $(TRAINER_TESTS)/made  ## test what ne
 	@$(TRAINING)/bin/python -m pytest tests/glucose/test_forecaster_training.py
 	@$(TRAINER_TESTS)/bin/python -m pytest tests/training/trainer/test_detector.py
 
-bench: .venv/dev $(TRAINER_TESTS)/made  ## measure: INIT of every function, accuracy, rates and delays
+bench: .venv/bench $(TRAINER_TESTS)/made  ## measure: INIT of every function, accuracy, rates and delays
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.init_time
-	@$(BIN)/python tests/bench/glucose_accuracy.py
+	@$(BIN)/python -m tests.bench.glucose_accuracy
+	@$(BIN)/python -m tests.bench.glucose_latency
+	@$(BIN)/python -m tests.bench.grpc_rate
+	@$(BIN)/python -m tests.bench.glucose_load
 	@$(BIN)/python -m tests.bench.relay_rate
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.inference
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.training_overhead
@@ -90,18 +98,25 @@ bench: .venv/dev $(TRAINER_TESTS)/made  ## measure: INIT of every function, accu
 settings: .venv/dev  ## write infra/settings.md anew
 	@$(BIN)/python -m infra.settings_reference
 
-proto: .venv/dev  ## compile the .proto files (none yet)
-	@echo "no room has a gRPC door yet"
+proto: .venv/dev  ## compile the .proto files
+	@$(BIN)/python -m infra.protos
 
 images:  ## build the workers' container images, where a Docker engine answers
 	docker build --file gpu_workers/trainer/Dockerfile --tag quintet/trainer:latest .
+	docker build --file gpu_workers/forecaster/Dockerfile --tag quintet/forecaster:latest .
+# the daemon before it:  docker build --tag quintet/snetd --build-arg SHA256=… infra/snetd
+
+forecaster: .venv/demo  ## serve the glucose room alone, on 8000 and 7003 (ONLY=rest, ONLY=grpc)
+	@QUINTET_LOCAL=true QUINTET_ROOM=glucose $(BIN)/python gpu_workers/forecaster/main.py $(ONLY:%=--%-only)
 
 lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
-	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-dev.in -o constraints.txt
-	@for layer in runtime inference vision; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-bench.in -o constraints.txt
+	@for layer in runtime inference vision pictures; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
+	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt \
+	  infra/local/locks/forecaster.in -o infra/local/locks/forecaster.lock
 
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
 	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)"
 
-.PHONY: help setup train test-training demo up down logs test test-containers check bench settings proto images lock deploy
+.PHONY: help setup forecaster train test-training demo up down logs test test-containers check bench settings proto images lock deploy

@@ -1,0 +1,1 @@
+"""The room's gRPC contract, and the code that `make proto` generates from it."""
