@@ -62,7 +62,7 @@ def running(endpoint: str) -> Endpoints:
     aws = Aws(endpoint)
     stacks = {name: values for name, values in outputs(aws).items() if name in ROOMS}
     return Endpoints(
-        rooms={name: RoomEndpoints(http=address(aws, values)) for name, values in stacks.items()},
+        rooms={name: RoomEndpoints(address(aws, values), values.get("GrpcAddress")) for name, values in stacks.items()},
         aws=endpoint,
         redis=os.environ.get("REDIS_URL"),
         credentials={name: {"api_key": key(aws, values)} for name, values in stacks.items()},

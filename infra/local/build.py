@@ -13,7 +13,9 @@ from infra.local.commands import dummy_aws, run
 from infra.local.environments import environment
 from infra.local.folder import exclusive
 
-READ = ("template.yaml", "infra/*.yaml", "functions/**/*", "layers/**/*")
+# of the workers those that run as services: a task of the trainer starts with the files of the moment
+READ = ("template.yaml", "infra/*.yaml", "functions/**/*", "layers/**/*",
+        "gpu_workers/forecaster/*.py", "infra/local/locks/forecaster.lock")  # fmt: skip
 PASSED_OVER = {"__pycache__", "build", ".aws-sam", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.local import build, credentials, stack
@@ -18,11 +18,12 @@ Outputs = dict[str, dict[str, str]]
 
 @dataclass(frozen=True)
 class Servers:
-    """The servers that run beside LocalStack; None where there is none."""
+    """The servers that run beside LocalStack, None where there is none, and the ports of the rooms' gRPC doors."""
 
     redis: str | None = None
     broker: Broker | None = None
     mlflow: str | None = None
+    grpc: Mapping[str, int] = field(default_factory=dict)
 
 
 def outdated(cloud: Cloud, servers: Servers) -> bool:
@@ -77,17 +78,21 @@ def parameters(cloud: Cloud, servers: Servers) -> dict[str, str]:
         "Cluster": "true" if workers else "false",
         "TrainerImage": "quintet/trainer:local" if "trainer" in workers else "",
         "TrainerLibrary": os.environ.get("DETECTOR_LIBRARY", ""),
+        "ForecasterImage": "quintet/forecaster:local" if "forecaster" in workers else "",
+        "ForecasterServe": "grpc",
+        "ForecasterPort": str(servers.grpc.get("glucose", 7003)),
         "MaxConcurrentJobs": os.environ.get("MAX_CONCURRENT_JOBS", "2"),
         "EnableApiKeys": os.environ.get("ENABLE_API_KEYS", "false"),
         "CorsOrigins": os.environ.get("CORS_ORIGINS", "*"),
-        **{named(queue): os.environ[queue] for queue in QUEUES if os.environ.get(queue)},
+        **{named(variable): os.environ[variable] for variable in HANDED_ON if os.environ.get(variable)},
     }
     declared = build.declared(cloud.template)
     return {name: value for name, value in offered.items() if name in declared}
 
 
-QUEUES = ("TRAIN_REQUEST_QUEUE", "TRAIN_RESULT_QUEUE", "TRAIN_UPDATE_QUEUE", "CONVERT_REQUEST_QUEUE",
-          "CONVERT_RESULT_QUEUE", "INFERENCE_REQUEST_QUEUE", "INFERENCE_RESULT_QUEUE")  # fmt: skip
+HANDED_ON = ("TRAIN_REQUEST_QUEUE", "TRAIN_RESULT_QUEUE", "TRAIN_UPDATE_QUEUE", "CONVERT_REQUEST_QUEUE",
+             "CONVERT_RESULT_QUEUE", "INFERENCE_REQUEST_QUEUE", "INFERENCE_RESULT_QUEUE",
+             "ENABLE_CACHE_PERSISTENCE", "MAX_CACHE_SIZE", "NUM_SAMPLES")  # fmt: skip
 
 
 def named(variable: str) -> str:

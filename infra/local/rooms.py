@@ -26,9 +26,10 @@ ROOMS = {
         Room(
             "glucose",
             http=8000,
-            grpc=None,
+            grpc=7003,
             needs=frozenset({"redis"}),
             example="curl -F file=@export.csv {http}/convert_to_unified",
+            workers=frozenset({"forecaster"}),
         ),
         Room(
             "training",

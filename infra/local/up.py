@@ -4,7 +4,7 @@ import re
 import threading
 from pathlib import Path
 
-from infra.local import deploy, gates, localstack, mlflow_server, rabbitmq, redis, stack
+from infra.local import deploy, gates, grpc_doors, localstack, mlflow_server, rabbitmq, redis, stack
 from infra.local.cloud import Cloud
 from infra.local.deploy import Outputs, Servers
 from infra.local.endpoints import Endpoints, RoomEndpoints
@@ -34,12 +34,14 @@ def started(cloud: Cloud) -> Endpoints:
         redis=redis.start(cloud) if "redis" in needs else None,
         broker=broker,
         mlflow=mlflow_server.start(cloud) if "mlflow" in needs else None,
+        grpc=grpc_doors.ports(cloud, rooms),
     )
     aws, template = renewed(cloud, servers)
     outputs, credentials = deploy.deploy(cloud, aws, servers, template)
     doors = gates.start(cloud, aws, rooms, outputs)
+    services = grpc_doors.wait(cloud, rooms, outputs)
     return Endpoints(
-        rooms={room.name: RoomEndpoints(http=doors.get(room.name)) for room in rooms},
+        rooms={room.name: RoomEndpoints(doors.get(room.name), services.get(room.name)) for room in rooms},
         aws=aws.endpoint,
         redis=servers.redis,
         rabbitmq=broker.amqp if broker else None,

@@ -7,8 +7,8 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.local.cloud import ROOT, Cloud
@@ -24,10 +24,13 @@ Commands = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Worker:
-    """`first` is installed by pip, in this order, before the lock, which holds nothing of it."""
+    """`first` is installed by pip, in this order, before the lock, which holds nothing of it; in `variables`,
+    `{home}` is the environment's folder.
+    """
 
     name: str
     first: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def lock(self) -> Path:
@@ -38,7 +41,23 @@ class Worker:
         return ROOT / "gpu_workers" / self.name / "main.py"
 
 
-WORKERS = {worker.name: worker for worker in [Worker("trainer", ("torch==2.13.0", "torchvision==0.28.0"))]}
+# A task's home is new each time: what matplotlib finds out about the fonts is kept beside the interpreter. Threads that
+# wait for each other sleep (on cores that others want, spinning takes ten times the CPU), and freed memory is kept for
+# the next batch.
+TRAINING = {
+    "MPLCONFIGDIR": "{home}/matplotlib",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "MALLOC_MMAP_THRESHOLD_": "2000000000",
+    "MALLOC_TRIM_THRESHOLD_": "8000000000",
+}
+
+WORKERS = {
+    worker.name: worker
+    for worker in [
+        Worker("forecaster"),
+        Worker("trainer", ("torch==2.13.0", "torchvision==0.28.0"), TRAINING),
+    ]
+}
 
 
 def commands(cloud: Cloud) -> Commands:
@@ -49,18 +68,8 @@ def commands(cloud: Cloud) -> Commands:
 
 
 def command(python: Path, worker: Worker) -> list[str]:
-    """A task's home is new each time: what matplotlib finds out about the fonts is kept beside the interpreter.
-
-    Threads that wait for each other sleep (on cores that others want, spinning takes ten times the CPU), and freed
-    memory is kept for the next batch.
-    """
-    variables = {
-        "MPLCONFIGDIR": python.parents[1] / "matplotlib",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "MALLOC_MMAP_THRESHOLD_": 2_000_000_000,
-        "MALLOC_TRIM_THRESHOLD_": 8_000_000_000,
-    }
-    return ["/usr/bin/env", *(f"{name}={value}" for name, value in variables.items()), str(python), str(worker.main)]
+    variables = [f"{name}={value.format(home=python.parents[1])}" for name, value in worker.variables.items()]
+    return [*(["/usr/bin/env", *variables] if variables else []), str(python), str(worker.main)]
 
 
 def needed(rooms: Iterable[Room]) -> list[Worker]:

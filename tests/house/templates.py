@@ -175,6 +175,7 @@ def unwatched(template: Template) -> Iterator[str]:
     watched = {
         (alarm["MetricName"], str(alarm["Dimensions"][0]["Value"]))
         for alarm in template.resources("AWS::CloudWatch::Alarm").values()
+        if alarm.get("Dimensions")
     }
     for name, function in template.resources(FUNCTION).items():
         for metric in ("Errors", "Throttles"):
@@ -184,6 +185,34 @@ def unwatched(template: Template) -> Iterator[str]:
         depth = ("ApproximateNumberOfMessagesVisible", str({"Fn::GetAtt": [name, "QueueName"]}))
         if "RedrivePolicy" not in queue and depth not in watched:
             yield f"{name}: no alarm on its depth"
+
+
+def containers(template: Template) -> Iterator[Properties]:
+    for task in template.resources("AWS::ECS::TaskDefinition").values():
+        yield from alternatives(task["ContainerDefinitions"])
+
+
+def careless_containers(template: Template) -> Iterator[str]:
+    for container in containers(template):
+        if container.get("LogConfiguration", {}).get("LogDriver") != "awslogs":
+            yield f"{container['Name']} does not log to CloudWatch"
+        for variable in container.get("Environment", []):
+            if SECRET.search(variable["Name"]) and not variable["Name"].endswith("_ARN"):
+                yield f"{container['Name']} has {variable['Name']} in the open: it belongs to Secrets"
+
+
+SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|PRIVATE_KEY|MNEMONIC")
+
+
+def careless_services(template: Template) -> Iterator[str]:
+    for name, service in template.resources("AWS::ECS::Service").items():
+        breaker = service.get("DeploymentConfiguration", {}).get("DeploymentCircuitBreaker", {})
+        if breaker != {"Enable": True, "Rollback": True}:
+            yield f"{name} does not go back to what worked"
+        tasks = template.resources("AWS::ECS::TaskDefinition")
+        probed = alternatives(tasks.get(target(service["TaskDefinition"]), {}).get("ContainerDefinitions", []))
+        if not any("HealthCheck" in container for container in probed):
+            yield f"{name}: no container says whether it is healthy"
 
 
 def disorder(template: Template) -> Iterator[str]:
@@ -196,4 +225,4 @@ def disorder(template: Template) -> Iterator[str]:
 
 
 RULES = (without_dead_letters, short_visibility, careless_mappings, shared_roles, wide_permissions, unlogged,
-         unwatched, disorder)  # fmt: skip
+         unwatched, careless_containers, careless_services, disorder)  # fmt: skip

@@ -38,6 +38,14 @@ def test_root_and_rooms_agree_on_what_they_share(name: str) -> None:
     assert all(one == bare[0] for one in bare)
 
 
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: path.stem)
+def test_what_the_root_hands_on_has_the_same_bounds_there(path: Path) -> None:
+    root, room = (Template.read(one).body["Parameters"] for one in (ROOT / "template.yaml", path))
+    for name in set(root) & set(room):
+        kept = ("Type", "Default", "AllowedValues", "MinValue", "MaxValue")
+        assert [root[name].get(key) for key in kept] == [room[name].get(key) for key in kept], name
+
+
 # One bad example a rule.
 
 LONELY = "Resources: {Q: {Type: 'AWS::SQS::Queue'}}"
@@ -62,6 +70,15 @@ Resources:
     Properties:
       Policies: [{PolicyDocument: {Statement: [{Effect: Allow, Action: 's3:*', Resource: '*'}]}}]
 """
+FRAGILE = """
+Resources:
+  S: {Type: 'AWS::ECS::Service', Properties: {TaskDefinition: !Ref T}}
+  T:
+    Type: AWS::ECS::TaskDefinition
+    Properties:
+      ContainerDefinitions:
+        - {Name: main, Environment: [{Name: REDIS_PASSWORD, Value: x}, {Name: REDIS_SECRET_ARN, Value: y}]}
+"""
 
 BAD = [
     ("without_dead_letters", LONELY, "Q has no dead letters"),
@@ -74,6 +91,10 @@ BAD = [
     ("unlogged", HASTY, "F has no log group with a retention"),
     ("unwatched", HASTY, "F: no alarm on Errors"),
     ("unwatched", LONELY, "Q: no alarm on its depth"),
+    ("careless_containers", FRAGILE, "main does not log to CloudWatch"),
+    ("careless_containers", FRAGILE, "main has REDIS_PASSWORD in the open: it belongs to Secrets"),
+    ("careless_services", FRAGILE, "S does not go back to what worked"),
+    ("careless_services", FRAGILE, "S: no container says whether it is healthy"),
 ]
 
 

@@ -1,11 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from infra.local import workers
 from infra.local.cloud import Cloud
 from infra.local.rooms import Room
-from infra.local.workers import WORKERS, commands, needed
+from infra.local.workers import WORKERS, command, commands, needed
 
 
 def test_rooms_bring_their_workers_once() -> None:
@@ -35,3 +36,12 @@ def test_the_lock_holds_the_worker_s_own_requirements() -> None:
         asked = (worker.main.parent / "requirements.txt").read_text().splitlines()
         locked = worker.lock.read_text()
         assert not [line for line in asked if "==" in line and line[0] != "#" and f"{line} \\\n" not in locked]
+
+
+def test_a_worker_s_variables_stand_before_its_program() -> None:
+    python = Path("/venvs/trainer/bin/python")
+    plain, trainer = WORKERS["forecaster"], WORKERS["trainer"]
+    assert command(python, plain) == [str(python), str(plain.main)]
+    program, *variables = command(python, trainer)[:-2]
+    assert program == "/usr/bin/env"
+    assert "MPLCONFIGDIR=/venvs/trainer/matplotlib" in variables

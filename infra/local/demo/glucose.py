@@ -1,7 +1,8 @@
-"""The glucose room: a sensor's exports go in over HTTP, figures and forecasts come out."""
+"""The glucose room: a sensor's exports go in by HTTP and gRPC, figures and forecasts come out."""
 
 import base64
 import csv
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,34 +14,41 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from infra.local.demo import picture
+from infra.local.demo import glucose_grpc, picture
 from infra.local.demo.exports import Sample, write_dexcom, write_libre
 from infra.local.endpoints import Endpoints
+from quintet.glucose.fan import percent
 
 PATIENTS = Path(__file__).parent / "virtual_patients.csv"
-EXPORTS = {"Dexcom Clarity": write_dexcom, "FreeStyle Libre": write_libre}
 SHOWN_TIMES = slice(None, None, 2)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One export and what came back."""
-
-    patient: str
+class Sensor:
     vendor: str
-    unified_csv: str
-    answer: dict[str, Any]
+    write: Callable[[list[Sample]], bytes]
+    unit: str
+
+
+SENSORS = (Sensor("Dexcom Clarity", write_dexcom, "mg/dL"), Sensor("FreeStyle Libre", write_libre, "mmol/L"))
 
 
 def show(endpoints: Endpoints, pictures: Path, console: Console) -> None:
-    key = endpoints.credentials["glucose"]["api_key"]
-    patients = virtual_patients()
-    with httpx.Client(base_url=str(endpoints.rooms["glucose"].http), headers={"X-API-Key": key}, timeout=60) as api:
-        for (patient, samples), (vendor, write) in zip(patients.items(), EXPORTS.items(), strict=False):
-            shown = forecast(api, patient, vendor, write(samples), console)
-            tell(shown, console)
-            files = picture.write(shown.answer, f"{patient}, {vendor} export", pictures / f"glucose-{slug(patient)}")
-            console.print("figure:", *(f"[bold]{file}[/]" for file in files), sep="\n  ")
+    room, key = endpoints.rooms["glucose"], endpoints.credentials["glucose"]["api_key"]
+    exports = [
+        (patient, sensor, sensor.write(samples))
+        for (patient, samples), sensor in zip(virtual_patients().items(), SENSORS, strict=False)
+    ]
+    with httpx.Client(base_url=str(room.http), headers={"X-API-Key": key}, timeout=60) as api:
+        for patient, sensor, export in exports:
+            body = request(api, patient, sensor, export, console)
+            tell(forecast(api, body, console), console)
+            stem = pictures / f"glucose-{slug(patient)}"
+            files = picture.fetch(api, "/forecast", body, stem)
+            files += picture.fetch(api, "/quick_plot", body, stem.with_name(f"{stem.name}-last-hour"))
+            console.print("as SVG and PNG, by the Accept header:", *(f"[bold]{file}[/]" for file in files), sep="\n  ")
+    if room.grpc:
+        glucose_grpc.show(room.grpc, key, exports[0][-1], console)
 
 
 def virtual_patients() -> dict[str, list[Sample]]:
@@ -59,27 +67,31 @@ def virtual_patients() -> dict[str, list[Sample]]:
     return patients
 
 
-def forecast(api: httpx.Client, patient: str, vendor: str, export: bytes, console: Console) -> Shown:
+def request(api: httpx.Client, patient: str, sensor: Sensor, export: bytes, console: Console) -> dict[str, str]:
+    """What to ask about an export, once it is unified."""
     console.print(
-        f"[bold]{patient}[/]: POST {api.base_url}/convert_to_unified with a {vendor} export ({len(export)} bytes)"
+        f"[bold]{patient}[/]: POST {api.base_url}/convert_to_unified with a {sensor.vendor} export, {len(export)} bytes"
     )
-    unified = (
-        api.post("/convert_to_unified", files={"file": ("export.csv", export, "text/csv")}).raise_for_status().json()
-    )
-    text = unified["csv_content"]
-    console.print(f"  → unified CSV, {text.count(chr(10)) - 1} rows; POST {api.base_url}/quick_plot with it")
-    body = {"csv_base64": base64.b64encode(text.encode()).decode()}
-    answer = api.post("/quick_plot", json=body).raise_for_status()
-    milliseconds = answer.elapsed.total_seconds() * 1000
-    console.print(
-        f"  → a figure of {len(answer.json()['plot_data']['data'])} traces and a forecast, in {milliseconds:.0f} ms"
-    )
-    return Shown(patient, vendor, text, answer.json())
+    answer = api.post("/convert_to_unified", files={"file": ("export.csv", export, "text/csv")}).raise_for_status()
+    text = answer.json()["csv_content"]
+    console.print(f"  → unified CSV, {text.count(chr(10)) - 1} rows; POST {api.base_url}/forecast with it")
+    return {"csv_base64": base64.b64encode(text.encode()).decode(), "unit": sensor.unit}
 
 
-def tell(shown: Shown, console: Console) -> None:
-    forecast = shown.answer["forecast"]
-    console.print(f"The hour after {clock(forecast['last_reading'])}, in mg/dL:")
+def forecast(api: httpx.Client, body: dict[str, str], console: Console) -> dict[str, Any]:
+    answer = api.post("/forecast", json=body).raise_for_status()
+    told: dict[str, Any] = answer.json()["forecast"]
+    low = told["hypoglycaemia"]
+    console.print(
+        f"  → a forecast of the model {told['model']} in {answer.elapsed.total_seconds() * 1000:.0f} ms; hypoglycaemia "
+        f"within the hour: {percent(low['probability'])}, {'[red]alarm[/]' if low['alarm'] else 'no alarm'}"
+    )
+    return told
+
+
+def tell(forecast: dict[str, Any], console: Console) -> None:
+    places = digits(forecast)
+    console.print(f"The hour after {clock(forecast['last_reading'])}, in {forecast['unit']}:")
     table = Table()
     table.add_column("time")
     table.add_column("median", justify="right")
@@ -88,32 +100,32 @@ def tell(shown: Shown, console: Console) -> None:
         forecast["times"], forecast["median"], forecast["quantiles"]["0.1"], forecast["quantiles"]["0.9"], strict=True
     )
     for time, median, low, high in list(rows)[1:][SHOWN_TIMES]:
-        table.add_row(clock(time), f"{median:.0f}", f"{low:.0f} – {high:.0f}")
+        table.add_row(clock(time), f"{median:.{places}f}", f"{low:.{places}f} – {high:.{places}f}")
     console.print(table)
-    console.print(Text.from_ansi(terminal_plot(shown.answer, colors=console.is_terminal)))
+    console.print(Text.from_ansi(terminal_plot(forecast, colors=console.is_terminal)))
     console.print(forecast["notice"], style="italic")
 
 
-def terminal_plot(answer: dict[str, Any], *, colors: bool) -> str:
-    """The last hour as it was and the next as forecast, minutes from the last reading on the x axis."""
-    known = next(trace for trace in answer["plot_data"]["data"] if trace.get("name") == "True Values")
-    forecast = answer["forecast"]
-    last = datetime.fromisoformat(forecast["last_reading"])
-
-    def minutes(times: list[str]) -> list[float]:
-        return [(datetime.fromisoformat(time) - last).total_seconds() / 60 for time in times]
-
+def terminal_plot(forecast: dict[str, Any], *, colors: bool) -> str:
+    """The last hours as they were and the next as forecast, minutes from the last reading on the x axis."""
     figure = plotille.Figure()
     figure.width, figure.height = 60, 14
-    figure.set_x_limits(-60, 60)
-    figure.register_label_formatter(float, lambda value, chars, **_: f"{value:.0f}".rjust(chars))
-    figure.x_label, figure.y_label = "min", "mg/dL"
-    anchor = known["y"][-1]
-    figure.plot(minutes(known["x"]), known["y"], label="readings", lc="bright_blue" if colors else None)
+    figure.set_x_limits(-180, 60)
+    figure.x_ticks_fkt = lambda minutes, _: f"{minutes:.0f}"
+    figure.y_ticks_fkt = lambda glucose, _: f"{glucose:.{digits(forecast)}f}"
+    figure.x_label, figure.y_label = "min", forecast["unit"]
+    readings = forecast["readings"]
+    past = [-5 * before for before in reversed(range(len(readings)))]
+    figure.plot(past, readings, label="readings", lc="bright_blue" if colors else None)
+    ahead = [5 * step for step in range(len(forecast["times"]) + 1)]
     for level, name, color in [("0.9", "90 %", "yellow"), ("0.5", "median", "bright_red"), ("0.1", "10 %", "yellow")]:
-        values = [anchor, *forecast["quantiles"][level]]
-        figure.plot([0, *minutes(forecast["times"])], values, label=name, lc=color if colors else None)
+        values = [readings[-1], *forecast["quantiles"][level]]
+        figure.plot(ahead, values, label=name, lc=color if colors else None)
     return str(figure.show(legend=True))
+
+
+def digits(forecast: dict[str, Any]) -> int:
+    return 0 if forecast["unit"] == "mg/dL" else 1
 
 
 def clock(time: str) -> str:
