@@ -89,7 +89,7 @@ def environment(cloud: Cloud, worker: Worker) -> Path:
 
 
 def state(worker: Worker) -> str:
-    return " ".join([*worker.first, digest(worker.lock)])
+    return " ".join([str(ROOT), *worker.first, digest(worker.lock)])
 
 
 def make(cloud: Cloud, target: Path, worker: Worker) -> None:

@@ -21,7 +21,7 @@ def asking(accept: str) -> Request:
 @pytest.mark.parametrize("content", [{"levels": {"y": float("nan")}}, Levels(levels={"y": float("-inf")})])
 def test_what_is_no_number_leaves_as_null(content: BaseModel | dict[str, Any]) -> None:
     said = answer(asking(""), content, None, str.encode)
-    assert json.loads(said.body, parse_constant=pytest.fail) == {"levels": {"y": None}}
+    assert json.loads(bytes(said.body), parse_constant=pytest.fail) == {"levels": {"y": None}}
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,8 @@ def test_what_is_no_number_leaves_as_null(content: BaseModel | dict[str, Any]) -
         ("image/svg+xml", b"<svg/>", "image/svg+xml"),
         ("image/png, */*", b"pixels of <svg/>", "image/png"),
         ("image/png;q=0.2, application/json;q=0.1", b"pixels of <svg/>", "image/png"),
+        ("image/svg+xml;q=0.5, image/png", b"<svg/>", "image/svg+xml"),
+        ("text/html, image/png", b"{}", "application/json"),
         ("image/*", b"{}", "application/json"),
     ],
 )

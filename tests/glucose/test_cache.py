@@ -1,5 +1,6 @@
 """The cache of analyses: three layers, one owner's traces each, and what becomes of them when a layer is away."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
@@ -48,6 +49,24 @@ def world_like(name: str) -> World:
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def once(store: object, name: str, happens: Callable[[], object], *, key: str = "", after: bool = False) -> None:
+    """Before the store's next answer to `name` of a key that begins so, or `after` it, something else happens."""
+    ask = getattr(store, name)
+
+    def interrupted(asked: str, *given: object, **named: object) -> object:
+        if not asked.startswith(key):
+            return ask(asked, *given, **named)
+        setattr(store, name, ask)
+        if not after:
+            happens()
+        answer = ask(asked, *given, **named)
+        if after:
+            happens()
+        return answer
+
+    setattr(store, name, interrupted)
 
 
 def keep(server: AnalysisCache, tag: int, number: int = 1, *, minutes: int = 540, force: bool = False) -> int:
@@ -304,6 +323,53 @@ class TestErasing:
         world.shared.away = False
         assert server.erase(ADA, handle(1))
         assert found(world.server()) is None
+
+    @pytest.mark.parametrize("name", ["s3", "redis and s3"])
+    def test_takes_back_what_a_computation_puts_after_it(self, name: str) -> None:
+        world = world_like(name)
+        late = world.server()
+        once(world.bulk, "put", lambda: world.server().erase(ADA, handle(1)), key="glucose/cache/")
+        keep(late, 7)
+        assert world.at_rest() == set()
+        assert found(late) is None
+        assert late.counts["taken_back"] == 1
+
+    @pytest.mark.parametrize("name", ["s3", "s3 by hand", "redis, s3 by hand", "redis and s3"])
+    def test_takes_back_what_is_saved_after_it(self, name: str) -> None:
+        world = world_like(name)
+        late = world.server()
+        keep(late, 7)
+        once(world.bulk, "put", lambda: world.server().erase(ADA, handle(1)), key="glucose/cache/")
+        assert late.save(ADA, handle(1)) == 0
+        assert world.at_rest() == set()
+        assert found(late) is None
+
+    @pytest.mark.parametrize("forgotten", ["everything", "the entry"])
+    def test_takes_back_what_was_read_from_s3_before_it(self, world: World, forgotten: str) -> None:
+        keep(world.server(), 7)
+        for key in world.shared.keys("" if forgotten == "everything" else "glucose:1:entry:"):
+            world.shared.delete(key)
+        late = world.server()
+        once(world.bulk, "get", lambda: world.server().erase(ADA, handle(1)), after=True)
+        found(late)
+        assert world.at_rest() == set()
+        assert (found(late), late.size) == (None, 0)
+
+    def test_of_all_does_not_spare_what_is_read_from_s3_meanwhile(self, world: World) -> None:
+        keep(world.server(), 7)
+        world.shared.lose()
+        late = world.server()
+        once(world.bulk, "delete", lambda: found(late))
+        world.server().flush()
+        assert found(late) is None
+        assert world.at_rest() == set()
+
+    def test_of_all_does_not_spare_what_is_put_meanwhile(self, world: World) -> None:
+        keep(world.server(), 7)
+        once(world.shared, "keys", lambda: keep(world.server(), 8, 2))
+        world.server().flush()
+        assert world.at_rest() == set()
+        assert found(world.server(), 2) is None
 
     def test_of_all_takes_everybodys(self, any_world: World) -> None:
         servers = [any_world.server(), any_world.server()]

@@ -339,9 +339,11 @@ def test_the_log_tells_who_left_and_nothing_of_a_trace() -> None:
             until(lambda: stub.CheckHealth(pb.HealthRequest()).available_general_models == 0)
             remote.cancel()
         assert program.end() == 0
-    answered = [line["status"] for line in program.lines if line["message"] == "request"]
-    assert answered.count(499) == 2
-    assert answered.count("CANCELLED") == 1
+    requests = [line for line in program.lines if line["message"] == "request"]
+    statuses = [line["status"] for line in requests]
+    assert statuses.count(499) == 2
+    assert statuses.count("CANCELLED") == 1
+    assert len({line["correlation_id"] for line in requests}) == len(requests)
     assert "csv" not in json.dumps(program.lines)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -264,6 +264,11 @@ class TestCacheManagement:
         assert (told.success, told.items_affected) == (True, 1)
 
     @pytest.mark.usefixtures("processed")
+    def test_where_there_is_no_bucket_nothing_is_saved(self, workshop: Workshop) -> None:
+        told = manage_cache(CacheRequest(action="save"), SOMEBODY, workshop.cache)
+        assert (told.success, told.items_affected, told.persisted_count) == (False, 0, 0)
+
+    @pytest.mark.usefixtures("processed")
     def test_info_counts_ones_own(self, workshop: Workshop) -> None:
         assert manage_cache(CacheRequest(action="info"), SOMEBODY, workshop.cache).cache_size == 1
 
@@ -284,11 +289,16 @@ class TestAnalysis:
         with pytest.raises(MalformedData):
             Analysis.from_bytes(content)
 
-    @given(some.integers(0, 20_000), some.integers(0, 255))
+    @given(
+        some.integers(0, len(CONTENT) - 1) | some.integers(len(CONTENT) - 300, len(CONTENT) - 1), some.integers(0, 255)
+    )
     @settings(max_examples=300, deadline=None)
+    @example(CONTENT.index(b"PK\1\2") + 8, 1)  # encrypted, says the zip's directory
+    @example(CONTENT.index(b"PK\1\2") + 10, 8)  # compressed
+    @example(CONTENT.index(b"PK\1\2") + 10, 99)  # in a way that nobody knows
     def test_a_damaged_one_is_said_or_whole(self, place: int, value: int) -> None:
         content = bytearray(self.CONTENT)
-        content[place % len(content)] = value
+        content[place] = value
         try:
             Analysis.from_bytes(bytes(content))
         except MalformedData:

@@ -14,7 +14,7 @@ QUIET = Condition(
     inference=QueueState(capacity=64, workers=2, reserved=1),
     drawing=QueueState(capacity=8192, workers=4),
     cached=3,
-    store_away=False,
+    trouble_of_stores="",
 )
 
 
@@ -61,7 +61,8 @@ def test_busy_models_are_not_free_and_the_reserved_one_is_kept_to_the_last() -> 
 def test_what_is_wrong_is_said() -> None:
     told = health(Tally(), replace(QUIET, models_ready=False))
     assert (told.status, told.available_priority_models, "model" in told.notes[0]) == ("degraded", 0, True)
-    told = health(Tally(), replace(QUIET, store_away=True))
-    assert (told.status, "Redis" in told.notes[0]) == ("degraded", True)
+    told = health(Tally(), replace(QUIET, trouble_of_stores="the cache does not answer"))
+    assert told.status == "degraded"
+    assert told.notes == ["Answers are right, and slower: the cache does not answer."]
     told = health(Tally(), replace(QUIET, drawing=replace(QUIET.drawing, dropped=7)))
     assert (told.status, "7" in told.notes[0]) == ("ok", True)

@@ -145,11 +145,16 @@ def test_a_wrong_body_is_a_422(client: TestClient, body: str) -> None:
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("text", ["!!!", "abc", "YWJj\n", "é" * 10])
+@pytest.mark.parametrize("text", ["!!!", "abc", "YWJj-", "é" * 10])
 def test_what_is_not_base64_is_said(client: TestClient, text: str) -> None:
     answer = client.post("/quick_plot", json={"csv_base64": text})
     assert answer.status_code == 200
     assert "base64" in answer.json()["error"] or "format" in answer.json()["error"].lower()
+
+
+def test_base64_in_lines_is_read(client: TestClient, dexcom: bytes) -> None:
+    answer = client.post("/quick_plot", json={"csv_base64": base64.encodebytes(dexcom).decode()})
+    assert answer.json() == plot(client, dexcom).json()
 
 
 def test_a_missing_file_is_a_422(client: TestClient) -> None:

@@ -224,5 +224,15 @@ def disorder(template: Template) -> Iterator[str]:
         yield f"{template.path.name} does not have {', '.join(part.strip(' #:') for part in sections)} in this order"
 
 
-RULES = (without_dead_letters, short_visibility, careless_mappings, shared_roles, wide_permissions, unlogged,
-         unwatched, careless_containers, careless_services, disorder)  # fmt: skip
+def impatient_gateways(template: Template) -> Iterator[str]:
+    """What overload is there: the stage's limit, and a function that Lambda throttles."""
+    for name, api in template.resources("AWS::Serverless::Api").items():
+        for kind in ("THROTTLED", "INTEGRATION_FAILURE"):
+            answer = api.get("GatewayResponses", {}).get(kind, {})
+            headers = answer.get("ResponseParameters", {}).get("Headers", {})
+            if answer.get("StatusCode") != 503 or "Retry-After" not in headers:
+                yield f"{name}: {kind} is not answered with 503 and Retry-After"
+
+
+RULES = (impatient_gateways, without_dead_letters, short_visibility, careless_mappings, shared_roles,
+         wide_permissions, unlogged, unwatched, careless_containers, careless_services, disorder)  # fmt: skip

@@ -48,6 +48,14 @@ def test_what_the_root_hands_on_has_the_same_bounds_there(path: Path) -> None:
 
 # One bad example a rule.
 
+IMPATIENT = """
+Resources:
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      GatewayResponses:
+        THROTTLED: {StatusCode: 503, ResponseParameters: {Headers: {Retry-After: "'30'"}}}
+"""
 LONELY = "Resources: {Q: {Type: 'AWS::SQS::Queue'}}"
 FORGETFUL = """
 Resources:
@@ -81,6 +89,7 @@ Resources:
 """
 
 BAD = [
+    ("impatient_gateways", IMPATIENT, "Api: INTEGRATION_FAILURE is not answered with 503 and Retry-After"),
     ("without_dead_letters", LONELY, "Q has no dead letters"),
     ("without_dead_letters", FORGETFUL, "Q: its dead letters D are not kept for a fortnight"),
     ("short_visibility", HASTY, "Q: visibility 719 s is less than six times the timeout of F"),

@@ -30,12 +30,15 @@ def answer(
 def preferred(accept: str) -> str:
     """The form that an Accept header (RFC 9110) likes best, JSON where it does not say.
 
+    PNG only where it is named first: API Gateway looks no further to know whether an answer is binary.
+
     >>> preferred("image/png, application/json;q=0.5"), preferred("text/html, */*"), preferred("image/svg+xml;q=0")
     ('image/png', 'application/json', 'application/json')
     """
-    ranges = [part.partition(";") for part in accept.lower().split(",")]
+    ranges = [part.partition(";") for part in accept.split(",")]
     weights = {name.strip(): _weight(parameters) for name, _, parameters in ranges}
-    offered = {form: weights.get(form, 0.0) for form in (JSON, SVG, PNG)}
+    forms = (JSON, SVG, PNG) if ranges[0][0].strip() == PNG else (JSON, SVG)
+    offered = {form: weights.get(form, 0.0) for form in forms}
     best = max(offered, key=lambda form: offered[form])
     return best if offered[best] else JSON
 

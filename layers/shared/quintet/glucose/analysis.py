@@ -6,6 +6,7 @@ It is what is cached, so it has a form in bytes: a zip of numpy's arrays (.npz) 
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,9 @@ from quintet.glucose.stretch import Stretch
 from quintet.kernel.cancellation import NEVER, Cancellation
 
 SCHEMA = 1
+
+_DAMAGED = (ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What reading a damaged zip raises; RuntimeError where it seems encrypted, or of a kind that zipfile can't read."""
 
 Floats = NDArray[np.float64]
 
@@ -82,7 +86,7 @@ class Analysis:
                 header = json.loads(arrays["header"].tobytes())
                 glucose, quantiles = arrays["glucose"], arrays["quantiles"]
             return cls._of(header, glucose, quantiles)
-        except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except _DAMAGED as error:
             raise MalformedData("These bytes are no analysis of this version.", reason=type(error).__name__) from error
 
     @classmethod

@@ -16,11 +16,12 @@ REST = timedelta(seconds=5)
 class Breaker:
     """After a failure nothing is asked for REST; then one question goes through to see whether it is back.
 
-    `outages` counts how often it went away.
+    `outages` counts how often it went away, `reason` says why it did, in words for everybody; empty while it answers.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.outages = 0
+        self.reason = ""
         self._clock = clock
         self._lock = Lock()
         self._resting_until: datetime | None = None
@@ -40,7 +41,7 @@ class Breaker:
             self._answered()
             raise
         except (Unavailable, Misconfigured) as error:
-            self._failed()
+            self._failed(error.message)
             raise Unavailable(error.message, **error.details) from error
         self._answered()
         return answer
@@ -54,11 +55,13 @@ class Breaker:
             self._resting_until = self._clock.now() + REST
             return True
 
-    def _failed(self) -> None:
+    def _failed(self, reason: str) -> None:
         with self._lock:
+            self.reason = reason
             self.outages += self._resting_until is None
             self._resting_until = self._clock.now() + REST
 
     def _answered(self) -> None:
         with self._lock:
-            self._resting_until = None
+            self._resting_until, self.reason = None, ""
+            self.reason = ""

@@ -95,6 +95,11 @@ class AnalysisCache:
         """Whether a layer that should be there is away. The shared one is asked."""
         return (self._shared.configured and not self._shared.answers()) or not self._bulk.answers
 
+    @property
+    def trouble(self) -> str:
+        """Why it is degraded, in words for everybody; empty where it is not."""
+        return (self._shared.reason or self._bulk.reason) if self.degraded else ""
+
     def find(self, owner: str, handle: str, *, minutes: int = 0) -> Analysis | None:
         """An analysis of at least `minutes`: one of more has the same last windows."""
         if not _HANDLE.fullmatch(handle):

@@ -44,6 +44,10 @@ class BulkEntries:
         self._breaker = Breaker(clock)
 
     @property
+    def reason(self) -> str:
+        return self._breaker.reason
+
+    @property
     def answers(self) -> bool:
         """As far as is known; it is not asked."""
         return self._breaker.closed

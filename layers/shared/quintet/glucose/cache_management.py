@@ -44,7 +44,7 @@ def _delete(handle: str | None, asked: Asked, cache: AnalysisCache) -> Done:
 
 def _save(handle: str | None, asked: Asked, cache: AnalysisCache) -> Done:
     count = cache.save(asked.owner, handle)
-    return bool(count) or handle is None, f"Traces saved to the bucket: {count}.", count
+    return bool(count), f"Traces saved to the bucket: {count}.", count
 
 
 def _load(handle: str | None, asked: Asked, cache: AnalysisCache) -> Done:

@@ -50,6 +50,10 @@ class SharedEntries:
     def outages(self) -> int:
         return self._breaker.outages
 
+    @property
+    def reason(self) -> str:
+        return self._breaker.reason
+
     def answers(self) -> bool:
         try:
             self._ask(lambda shared: shared.get("glucose:1:anybody"))

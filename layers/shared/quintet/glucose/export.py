@@ -54,8 +54,8 @@ class Export:
 
 
 def decode(csv_base64: str) -> bytes:
-    """The bytes behind base64. Raises InvalidInput."""
+    """The bytes behind base64, which many tools break into lines. Raises InvalidInput."""
     try:
-        return base64.b64decode(csv_base64, validate=True)
+        return base64.b64decode("".join(csv_base64.split()), validate=True)
     except (binascii.Error, ValueError):
         raise InvalidInput("csv_base64 is not base64: encode the file's bytes, as `base64 -w0 FILE` does") from None

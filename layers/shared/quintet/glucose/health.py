@@ -76,7 +76,7 @@ class Condition:
     inference: QueueState
     drawing: QueueState
     cached: int
-    store_away: bool
+    trouble_of_stores: str
 
 
 def load_word(utilisation: float) -> str:
@@ -92,7 +92,7 @@ def health(tally: Tally, condition: Condition) -> HealthResponse:
     inference, drawing = condition.inference, condition.drawing
     free = inference.workers - inference.busy if condition.models_ready else 0
     return HealthResponse(
-        status="ok" if condition.models_ready and not condition.store_away else "degraded",
+        status="ok" if condition.models_ready and not condition.trouble_of_stores else "degraded",
         load_status=load_word(max(inference.utilisation, drawing.utilisation)),
         cache_size=condition.cached,
         models_initialized=condition.models_ready,
@@ -123,9 +123,7 @@ def _notes(condition: Condition) -> list[str]:
     dropped = condition.inference.dropped + condition.drawing.dropped
     said = {
         "There is no usable model: nothing can be forecast.": not condition.models_ready,
-        "A store that servers share (Redis or the bucket) does not answer: answers are right, and slower.": (
-            condition.store_away
-        ),
+        f"Answers are right, and slower: {condition.trouble_of_stores}.": condition.trouble_of_stores != "",
         f"Background computations dropped since the start, for want of room: {dropped}.": dropped > 0,
     }
     return [sentence for sentence, holds in said.items() if holds]

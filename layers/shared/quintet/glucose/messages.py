@@ -1,6 +1,6 @@
 """What comes into the glucose room and goes out of it; names and shapes are the original service's.
 
-Glucose is in mg/dL everywhere, times are the sensor's local wall clock in ISO 8601, without a zone.
+Glucose is in mg/dL where no unit is named, times are the sensor's local wall clock in ISO 8601, without a zone.
 """
 
 from typing import Any, Literal
@@ -65,7 +65,7 @@ class CacheAnswer(Message):
 
     success: bool
     message: str
-    cache_size: int = Field(ge=0, description="Traces in this server's memory.")
+    cache_size: int = Field(ge=0, description="Traces that all servers know; without Redis, this server alone.")
     persisted_count: int = Field(ge=0, description="Traces in the bucket.")
     items_affected: int | None = Field(None, ge=0)
 

@@ -54,8 +54,10 @@ def analysed_recently(export: Export, asked: Asked, workshop: Workshop, *, force
 
 
 def _known(export: Export, minutes: int, asked: Asked, workshop: Workshop) -> Analysis | None:
-    """What is kept and was foreseen by today's model."""
-    known = workshop.cache.find(asked.owner, export.handle, minutes=minutes)
+    """What is kept and was foreseen by today's model. Raises Cancelled: to read a long export takes a while."""
+    handle = export.handle
+    asked.cancellation.check()
+    known = workshop.cache.find(asked.owner, handle, minutes=minutes)
     return known if known is not None and known.model == workshop.forecaster.version else None
 
 

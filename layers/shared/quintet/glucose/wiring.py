@@ -157,7 +157,7 @@ class GlucoseRoom:
             inference=self.inference.state(),
             drawing=self.drawing.state(),
             cached=self.cache.size,
-            store_away=self.cache.degraded,
+            trouble_of_stores=self.cache.trouble,
         )
         return health(self.tally, condition)
 
