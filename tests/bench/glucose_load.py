@@ -10,8 +10,9 @@ one client alone was told before. Resident memory is looked at every half second
 through the second half of the time.
 
 Waiting: the same program with a forecaster that takes 50 ms for each window and no computing power, so that all clients
-wait. There as at full speed two more clients, one at each door, ask for traces never
-seen before and leave soon; how long after that the service has done with them is told by the clock of its log.
+wait. There as at full speed two more clients, one at each door, ask for traces never seen before and leave soon; how
+long after that the service has done with them is told by the clock of its log. At full speed that is mostly the time
+that it takes to read the export, which is looked at for no cancellation, on a machine with nothing to spare.
 """
 
 import argparse

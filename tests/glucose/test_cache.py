@@ -8,6 +8,7 @@ import pytest
 
 from quintet.adapters.memory import MemoryCache
 from quintet.glucose.analysis import Analysis
+from quintet.glucose.breaker import Breaker
 from quintet.glucose.cache import AnalysisCache, CacheInfo
 from quintet.glucose.cache_shared import CLAIM_SECONDS
 from quintet.kernel.cancellation import Cancellation
@@ -153,6 +154,19 @@ def test_force_replaces_everywhere(any_world: World) -> None:
     keep(one, 2, force=True)
     assert found(one) == 2
     assert found(other) == (2 if any_world.with_shared or (any_world.with_bulk and any_world.persist) else None)
+
+
+def test_what_is_replaced_while_it_is_looked_for_is_found() -> None:
+    world = world_like("redis")
+    keep(world.server(), 1)
+    once(world.shared, "get", lambda: keep(world.server(), 2, force=True), key="glucose:1:entry:")
+    assert found(world.server()) == 2
+
+
+def test_what_was_replaced_is_gone(world: World) -> None:
+    keep(world.server(), 1)
+    keep(world.server(), 2, force=True)
+    assert world.at_rest() == {2}
 
 
 def test_all_that_is_kept_ends_with_its_time(any_world: World) -> None:
@@ -438,6 +452,24 @@ class TestWithoutRedis:
             found(server, number)
         assert len(asked) == 2
 
+    def test_one_at_a_time_tries_whether_it_is_back(self, world: World) -> None:
+        breaker, tried = Breaker(world.clock), []
+
+        def away() -> None:
+            tried.append(1)
+            raise Unavailable("away")
+
+        def slow_to_fail() -> None:
+            with pytest.raises(Unavailable, match="a moment ago"):
+                breaker.ask(away)
+            away()
+
+        for question in (away, slow_to_fail):
+            with pytest.raises(Unavailable, match="away"):
+                breaker.ask(question)
+            world.clock.advance(6)
+        assert (len(tried), breaker.outages, breaker.closed) == (2, 1, False)
+
     def test_an_erasure_elsewhere_is_seen_in_s3(self, world: World) -> None:
         one, other = world.server(), world.server()
         keep(one, 7)
@@ -710,6 +742,24 @@ class TestAtOneTime:
             over.set()
             assert tag_of(first.result()) == 7
 
+    def test_who_comes_after_an_erasure_does_not_join_what_began_before(self) -> None:
+        server, started, over = world_like("alone").server(), Event(), Event()
+
+        def slowly() -> Analysis:
+            started.set()
+            over.wait()
+            return analysis(7)
+
+        with ThreadPoolExecutor(2) as threads:
+            first = threads.submit(lambda: server.find_or_compute(ADA, handle(1), slowly, minutes=540))
+            started.wait()
+            server.erase(ADA, handle(1))
+            second = threads.submit(lambda: keep(server, 8))
+            assert second.result(timeout=5) == 8
+            over.set()
+            assert tag_of(first.result()) == 7
+        assert found(server) == 8
+
     def test_a_server_that_died_holds_nobody_up_for_long(self, world: World) -> None:
         world.shared.add(f"glucose:1:claim:{ADA}:{handle(1)}:540", b"the dead", seconds=CLAIM_SECONDS)
         server = world.server()
@@ -729,3 +779,17 @@ class TestAtOneTime:
 
         world.server().find_or_compute(ADA, handle(1), slowly, minutes=540)
         assert world.shared.get(claim) == b"another's"
+
+
+@pytest.mark.parametrize("name", ["redis", "s3", "redis, s3 by hand", "redis and s3"])
+def test_a_sweep_drops_from_memory_what_another_server_erased(name: str) -> None:
+    world = world_like(name)
+    one, other = world.server(), world.server()
+    keep(one, 7)
+    keep(one, 8, 2)
+    assert (found(other), found(other, 2)) == (7, 8)
+    assert one.erase(ADA, handle(1))
+    assert other.size == 2
+    other.sweep()
+    assert other.size == 1
+    assert found(other, 2) == 8

@@ -142,6 +142,17 @@ def test_force_computes_again_with_the_same_answer(workshop: Workshop, forecaste
     assert forecaster.windows == seen + 111
 
 
+def test_a_forced_quick_plot_leaves_the_whole_trace_known(workshop: Workshop) -> None:
+    content = write_dexcom(SAMPLES)
+    handle = process_unified(request(content), SOMEBODY, workshop).handle
+    quick_plot(request(content, force=True), SOMEBODY, workshop)
+    forecast(request(content, force=True), SOMEBODY, workshop)
+    assert shown(workshop, handle, -100)
+    newer = replace(workshop, forecaster=Counting("newer"))
+    quick_plot(request(content), SOMEBODY, newer)
+    assert shown(newer, handle, -100)
+
+
 def test_another_model_sees_the_trace_anew(processed: ProcessResponse, workshop: Workshop) -> None:
     newer = Counting("newer")
     renewed = replace(workshop, forecaster=newer)

@@ -69,3 +69,13 @@ def test_several_people_are_refused() -> None:
     with pytest.raises(MalformedData, match="readings of 2 people"):
         read(people)
     assert len(read(people.replace(b"A,", b"B,"))) == 3
+
+
+@pytest.mark.parametrize("header", ["time,glucose (mg/dL)", "time,glucose"])
+def test_one_value_in_mmol_among_many_in_mg_is_refused(header: str) -> None:
+    assert "of both units" in refused(header, [*["112", "115", "118"] * 40, "6.2"])
+
+
+@pytest.mark.parametrize("header", ["time,glucose (mmol/L)", "time,glucose"])
+def test_one_value_in_mg_among_many_in_mmol_is_refused(header: str) -> None:
+    assert "of both units" in refused(header, [*["6.2", "6.4", "6.9"] * 40, "112"])

@@ -128,6 +128,13 @@ class AnalysisCache:
             return known.analysis
         return self._flights.share(wanted, lambda: self._computed_by_one(wanted, compute, cancellation), cancellation)
 
+    def sweep(self) -> None:
+        """Drop from memory what does not stand any more: other servers erase, too, and what is not asked for again
+        would lie here until something newer needs its place.
+        """
+        for place in self._hot.every_place():
+            self._standing(place, 0)
+
     def erase(self, owner: str, handle: str) -> bool:
         """Forget a trace everywhere; whether it was known. Raises Unavailable where it may still be known somewhere."""
         if not _HANDLE.fullmatch(handle):

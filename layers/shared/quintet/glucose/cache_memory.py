@@ -96,6 +96,11 @@ class HotEntries:
         with self._lock:
             return {place for place in self._kept.keys() if place.owner == owner}  # noqa: SIM118 -- no mapping
 
+    def every_place(self) -> list[Place]:
+        """Those used least recently first."""
+        with self._lock:
+            return self._kept.keys()
+
     def figure(self, place: Place, key: Hashable) -> Figure | None:
         with self._lock:
             return self._figures.get((place, key))

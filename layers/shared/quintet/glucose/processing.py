@@ -47,6 +47,10 @@ def analysed_recently(export: Export, asked: Asked, workshop: Workshop, *, force
     known = _known(export, workshop.settings.minimum_minutes, asked, workshop)
     if known is not None and not force:
         return known
+    if force or workshop.cache.find(asked.owner, export.handle) is not None:
+        return analysed_wholly(
+            export, asked, workshop, force=force
+        )  # what is computed anew replaces no more than it is
     stretch = recent_stretch(export.trace, workshop.settings)
     analysis = _analysed(export.handle, stretch, asked, workshop, force=force)
     _analyse_later(export, asked.owner, workshop)

@@ -4,6 +4,7 @@ import resource
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,6 +40,7 @@ MODEL = Path(__file__).parent / "model" / "forecaster.onnx"
 QUIET_HOURS = np.full((1, STEPS_IN), 100.0)
 MIB = 1024 * 1024
 SECONDS_BETWEEN_TRIES = 5.0
+SECONDS_BETWEEN_SWEEPS = 30.0
 
 
 @dataclass
@@ -49,6 +51,7 @@ class GlucoseRoom:
     tally: Tally = field(default_factory=Tally)
     inference: Computations = field(default_factory=Direct)
     drawing: Computations = field(default_factory=Direct)
+    _closing: Event = field(default_factory=Event)
     _model_ready: bool = False
     _model_tried_until: float = 0.0
 
@@ -103,8 +106,14 @@ class GlucoseRoom:
             "figures", workers=queues.drawing_workers, capacity=queues.drawings, timeout=queues.seconds
         )
 
+    def sweep_memory(self) -> None:
+        """Until the queues are closed: what other servers erased goes from this one's memory, too."""
+        while not self._closing.wait(SECONDS_BETWEEN_SWEEPS):
+            self.cache.sweep()
+
     def close_queues(self) -> None:
         """Whoever still waits is told that the service is stopping."""
+        self._closing.set()
         for queue in (self.drawing, self.inference):
             if isinstance(queue, Scheduler):
                 queue.close()

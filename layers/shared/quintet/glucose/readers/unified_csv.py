@@ -38,7 +38,7 @@ def read(text: str) -> list[UnifiedTrace]:
     values = {name: numbers(table[name]) for name in ("glucose", "carbs", "insulin_slow", "insulin_fast")}
     values["exercise"] = np.trunc(numbers(table["exercise"], _count))
     times, event_types = _times(table, _TIME), _event_types(table, values)
-    unit = unit_of(values["glucose"][event_types == unified.GLUCOSE], "glucose")
+    unit = unit_of(values["glucose"][event_types == unified.GLUCOSE], "glucose", strict=False)
     original = numbers(table["original_glucose"]) * unit.to_mgdl
     values["glucose"] = values["glucose"] * unit.to_mgdl
     plain = trace(times, event_type=event_types, quality=_integers(table, "quality"), **values)

@@ -17,6 +17,8 @@ from quintet.glucose.unified import Floats
 
 _BETWEEN: Final = 30.0
 _STRAY: Final = 0.1  # part of the values that may lie where none should
+_NO_MG_DL: Final = 20.0  # where meters end, 1.1 mmol/L
+_NO_MMOL_L: Final = 40.0
 _ENOUGH: Final = 12  # values: so many have a decimal among them where they are in mmol/L
 _UNIT: Final = re.compile(r"(?P<MG_DL>\bmg\s?/?\s?dl\b)|(?P<MMOL_L>\bmmol\s?/?\s?l\b)", re.IGNORECASE)
 
@@ -40,10 +42,11 @@ def unit_in(name: str) -> Unit | None:
     return None if found is None else Unit[str(found.lastgroup)]
 
 
-def unit_of(values: Floats, column: str) -> Unit:
+def unit_of(values: Floats, column: str, *, strict: bool = True) -> Unit:
     """The unit of glucose `values` (n,), as in the file, NaN where it has none, in a column of that name.
 
-    Raises MalformedData where its name and its values contradict each other, or its values fit no one unit.
+    Raises MalformedData where its name and its values contradict each other, or its values fit no one unit: if
+    `strict`, one that only the other unit has is enough.
     """
     known = values[~np.isnan(values)]
     named = unit_in(column)
@@ -55,6 +58,8 @@ def unit_of(values: Floats, column: str) -> Unit:
             f"Column '{column}' says {named.value}, but its values can only be {unit.value}. Correct the unit in the "
             "header, or export the file anew."
         )
+    if strict:
+        _require_one_unit(known, unit, column)
     if unit is Unit.MMOL_L:
         _require_decimals(known, column, least=_ENOUGH if named else 1)
     return unit
@@ -66,7 +71,18 @@ def _unit_by_values(known: Floats, column: str) -> Unit:
         return Unit.MG_DL
     if low > 1 - _STRAY and np.mean(known * Unit.MMOL_L.to_mgdl < _BETWEEN) < _STRAY:
         return Unit.MMOL_L
-    raise MalformedData(
+    raise _neither(column)
+
+
+def _require_one_unit(known: Floats, unit: Unit, column: str) -> None:
+    """It would be a low, or a high, that never was."""
+    foreign = (known > 0) & (known < _NO_MG_DL) if unit is Unit.MG_DL else known > _NO_MMOL_L
+    if foreign.any():
+        raise _neither(column)
+
+
+def _neither(column: str) -> MalformedData:
+    return MalformedData(
         f"Column '{column}' fits neither mg/dL nor mmol/L: its values are of both units, or too low for any sensor. "
         "Send values of one unit."
     )
