@@ -65,9 +65,10 @@ $(TRAINING)/made: gpu_workers/forecaster/requirements-train.txt requirements-dev
 	@echo "$(CURDIR)/layers/shared" > $$($(TRAINING)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/quintet.pth
 	@touch $@
 
-train: .venv/demo $(TRAINING)/made  ## simulate patients and train the forecaster anew (half an hour)
+# PEOPLE: real readings to learn from besides, a CSV with columns id, time, gl (mg/dL); see the model's card.
+train: .venv/demo $(TRAINING)/made  ## simulate patients and train the forecaster anew (an hour; PEOPLE=readings.csv)
 	@$(TRAINING)/bin/python -m gpu_workers.forecaster.simulate --processes 2
-	@$(TRAINING)/bin/python -m gpu_workers.forecaster.train
+	@$(TRAINING)/bin/python -m gpu_workers.forecaster.train $(PEOPLE:%=--people %)
 
 # The tests' tools see the trainer's libraries through a path file: torch is installed once.
 TRAINER_TESTS := .local/venvs/trainer-tests

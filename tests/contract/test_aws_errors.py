@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 from quintet.adapters.aws import client, forget_clients, translated
 from quintet.adapters.dynamodb import DynamoRecords
 from quintet.adapters.s3 import S3Objects
-from quintet.adapters.secrets import secret_text
+from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.adapters.sqs import SqsQueue
 from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
 from tests.contract.conftest import AtOnce
@@ -90,3 +90,15 @@ def test_a_secret_that_is_not_there_or_no_text_is_somebodys_mistake(moto: None) 
     client("secretsmanager").create_secret(Name="binary", SecretBinary=b"\x00\xff")
     with pytest.raises(Misconfigured, match="text"):
         secret_text("binary")
+
+
+@pytest.mark.usefixtures("moto")
+def test_a_renewed_secret_is_known_within_seconds_to_whoever_asks_for_it() -> None:
+    made = client("secretsmanager").create_secret(Name="keys", SecretString="old")
+    assert secret_text(made["ARN"]) == "old"
+    client("secretsmanager").put_secret_value(SecretId=made["ARN"], SecretString="new")
+    assert secret_text(made["ARN"]) == "old"
+    assert renewed_secret_text(made["ARN"]) == "new"
+    assert secret_text(made["ARN"]) == "new"
+    client("secretsmanager").put_secret_value(SecretId=made["ARN"], SecretString="newer")
+    assert renewed_secret_text(made["ARN"]) == "new"  # asked a moment ago

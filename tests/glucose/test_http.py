@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 from infra.local.demo.exports import write_dexcom, write_libre
 from infra.local.demo.glucose import virtual_patients
 from quintet.adapters.onnx_model import OnnxForecaster
+from quintet.entry.caller import ApiKeyGate
 from quintet.glucose.pb.glurpc_pb2 import HealthResponse
 from quintet.glucose.wiring import glucose
 
@@ -263,6 +264,16 @@ class TestClosed:
     )
     def test_others_stay_out(self, client: TestClient, dexcom: bytes, headers: dict[str, str], status: int) -> None:
         assert plot(client, dexcom, **headers).status_code == status
+
+    def test_a_key_that_was_added_a_moment_ago_opens(
+        self, client: TestClient, dexcom: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known = {"kept": f"{KEY}\n", "renewed": f"{KEY}\nadmin {ADMIN_KEY}\n"}
+        gate = ApiKeyGate(lambda: known["kept"], required=True, renewed_keys_text=lambda: known["renewed"])
+        monkeypatch.setitem(glucose().__dict__, "gate", gate)
+        assert plot(client, dexcom, **{"X-API-Key": ADMIN_KEY}).status_code == 200
+        assert client.post("/cache_management?action=flush", headers={"X-API-Key": ADMIN_KEY}).status_code == 200
+        assert plot(client, dexcom, **{"X-API-Key": OTHER_KEY}).status_code == 403
 
     def test_a_trace_is_its_owners_alone(self, client: TestClient, dexcom: bytes) -> None:
         handle = process(client, dexcom, **{"X-API-Key": KEY})["handle"]

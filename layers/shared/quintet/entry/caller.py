@@ -42,15 +42,18 @@ class ApiKeyGate:
 
     keys_text: Callable[[], str]
     required: bool
+    renewed_keys_text: Callable[[], str] | None = None
+    """A newer list, asked for where a key is unknown: it may have been added a moment ago."""
 
     def identify(self, key: str | None) -> Caller:
         if not key:
             if self.required:
                 raise Unauthenticated("API key required")
             return ANYONE
-        lines = self.keys()
-        matches = [line for line in lines if hmac.compare_digest(key.encode(), _key_of(line).encode())]
-        if not matches:  # all were compared: the time taken tells nothing
+        matches = _matches(key, self.keys())
+        if not matches and self.renewed_keys_text is not None:
+            matches = _matches(key, _lines(self.renewed_keys_text()))
+        if not matches:
             raise PermissionDenied("Invalid API key")
         administrator = any(line.startswith(ADMINISTRATOR) for line in matches)
         return Caller(f"key-{fingerprint(key)}", administrator)
@@ -61,11 +64,20 @@ class ApiKeyGate:
 
     def keys(self) -> list[str]:
         """The lines that hold a key. Raises Misconfigured where keys are required and there are none."""
-        lines = (line.strip() for line in self.keys_text().splitlines())
-        keys = [line for line in lines if line and not line.startswith("#")]
+        keys = _lines(self.keys_text())
         if self.required and not keys:
             raise Misconfigured("API keys are required and the list is empty: add one key a line")
         return keys
+
+
+def _lines(text: str) -> list[str]:
+    lines = (line.strip() for line in text.splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _matches(key: str, lines: list[str]) -> list[str]:
+    """All are compared: the time taken tells nothing."""
+    return [line for line in lines if hmac.compare_digest(key.encode(), _key_of(line).encode())]
 
 
 def _key_of(line: str) -> str:

@@ -1,6 +1,7 @@
 """Who plays which part in the glucose room."""
 
 import resource
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -13,7 +14,7 @@ from quintet.adapters.dynamodb import DynamoRecords, done_messages
 from quintet.adapters.onnx_model import OnnxForecaster
 from quintet.adapters.redis_store import RedisCache
 from quintet.adapters.s3 import S3Objects
-from quintet.adapters.secrets import secret_text
+from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.adapters.sqs import SqsQueue
 from quintet.adapters.svg_image import ResvgRasteriser
 from quintet.entry.caller import ApiKeyGate, Gate
@@ -121,7 +122,11 @@ class GlucoseRoom:
     @cached_property
     def gate(self) -> Gate:
         keys = read(GlucoseKeys)
-        return ApiKeyGate(keys_text=lambda: _keys_text(keys), required=keys.enabled or not self.place.local)
+        return ApiKeyGate(
+            keys_text=lambda: _keys_text(keys, secret_text),
+            required=keys.enabled or not self.place.local,
+            renewed_keys_text=lambda: _keys_text(keys, renewed_secret_text),
+        )
 
     @cached_property
     def bucket(self) -> str:
@@ -204,7 +209,7 @@ def redis_password(place: PlaceSettings) -> str:
     return given or (secret_text(place.redis_secret_arn).strip() if place.redis_secret_arn else "")
 
 
-def _keys_text(keys: GlucoseKeys) -> str:
+def _keys_text(keys: GlucoseKeys, secret: Callable[[str], str]) -> str:
     if keys.secret_arn:
-        return secret_text(keys.secret_arn)
+        return secret(keys.secret_arn)
     return Path(keys.file).read_text() if keys.file else ""

@@ -16,7 +16,7 @@ from quintet.adapters.dynamodb_rows import DynamoRows
 from quintet.adapters.ecs_tasks import EcsTasks
 from quintet.adapters.rabbitmq import BrokerAddress, RabbitMqPublisher
 from quintet.adapters.s3 import S3Objects
-from quintet.adapters.secrets import secret_text
+from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.adapters.sqs import SqsPublisher, SqsQueue
 from quintet.entry.caller import ANYONE, ApiKeyGate, Caller, Gate
 from quintet.entry.claims import ClaimCheckQueue
@@ -150,8 +150,11 @@ class TrainingRoom:
     @cached_property
     def gate(self) -> Gate:
         keys = read(settings.Keys)
-        text = lambda: secret_text(keys.secret_arn) if keys.secret_arn else ""  # noqa: E731
-        gate = ApiKeyGate(keys_text=text, required=keys.enabled or not self.place.local)
+        gate = ApiKeyGate(
+            keys_text=lambda: secret_text(keys.secret_arn) if keys.secret_arn else "",
+            required=keys.enabled or not self.place.local,
+            renewed_keys_text=lambda: renewed_secret_text(keys.secret_arn) if keys.secret_arn else "",
+        )
         return BackendGate(gate, self.access_settings.backend)
 
     @cached_property
