@@ -1,5 +1,6 @@
 """A trained network → forecaster.onnx and manifest.json, compared with the network before they are kept."""
 
+import argparse
 import hashlib
 import json
 import platform
@@ -13,36 +14,44 @@ import onnx
 import torch
 from numpy.typing import NDArray
 
-from gpu_workers.forecaster.network import LEVELS, STEPS_IN, STEPS_OUT, QuantileNetwork
+from gpu_workers.forecaster.adjust import Foreseen
+from gpu_workers.forecaster.network import LEVELS, STEPS_IN, STEPS_OUT, Ensemble
+from gpu_workers.forecaster.people import EARLY
 from gpu_workers.forecaster.windows import Traces
 from quintet.adapters.onnx_model import OnnxForecaster
-from quintet.glucose.accuracy import PointErrors, band, point_errors
+from quintet.glucose.accuracy import Band, PointErrors, band, point_errors
 from quintet.glucose.forecast import all_windows
 
 TEST = {10}
 OPSET = 20
 TOLERANCE = 1e-2  # mg/dL between torch and onnxruntime; readings are whole numbers
+NOT_SETTINGS = ("data", "people", "out", "version")
 LIBRARIES = ("torch", "onnx", "onnxscript", "onnxruntime", "numpy", "simglucose")
 
 Floats = NDArray[np.float64]
 
 
-def export(network: QuantileNetwork, traces: Traces, folder: Path, version: str, training: dict[str, object]) -> None:
-    """Write model and manifest into `folder`, then load them as the service does and compare."""
+def export(network: Ensemble, traces: Traces, people: Foreseen | None, options: argparse.Namespace) -> None:
+    """Write model and manifest into `options.out`, then load them as the service does and compare.
+
+    `people` are the real ones that the ensemble was fitted to, each forecast as by one that was fitted to the others.
+    """
+    folder: Path = options.out
     folder.mkdir(parents=True, exist_ok=True)
     model, manifest = folder / "forecaster.onnx", folder / "manifest.json"
     write_onnx(network, model)
-    content = describe(model, version, traces, training)
+    content = describe(model, traces, people, options)
     manifest.write_text(json.dumps(content, indent=2) + "\n")
     past, future = test_windows(traces)
     forecaster = OnnxForecaster(model)
     difference = parity(network, forecaster, past[::50])
     content |= {"parity_mg_dl": difference, "metrics": metrics(forecaster.predict(past), past, future)}
+    content |= {"people_left_out": left_out(people)} if people else {}
     manifest.write_text(json.dumps(content, indent=2) + "\n")
-    print(json.dumps(content["metrics"], indent=2))
+    print(json.dumps({name: content[name] for name in ("metrics", "people_left_out") if name in content}, indent=2))
 
 
-def write_onnx(network: QuantileNetwork, path: Path) -> None:
+def write_onnx(network: Ensemble, path: Path) -> None:
     batch = {0: torch.export.Dim("batch")}
     example = torch.full((2, STEPS_IN), 120.0)
     with warnings.catch_warnings():
@@ -62,10 +71,10 @@ def without_origins(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def describe(model: Path, version: str, traces: Traces, training: dict[str, object]) -> dict[str, object]:
+def describe(model: Path, traces: Traces, people: Foreseen | None, options: argparse.Namespace) -> dict[str, object]:
     return {
         "name": "glucose forecaster",
-        "version": version,
+        "version": options.version,
         "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "input_shape": [STEPS_IN],
@@ -79,9 +88,35 @@ def describe(model: Path, version: str, traces: Traces, training: dict[str, obje
             "traces": len(traces.patient),
             "days": round(traces.glucose.size / 288),
             "patients": "of each age group 1-8 trained on, 9 validated on, 10 tested on",
+            "processes": "second-order autoregressions, see processes.py",
+            "people": adjusted_to(people, options),
         },
-        "training": training,
+        "training": {name: value for name, value in vars(options).items() if name not in NOT_SETTINGS},
         "libraries": {name: installed(name) for name in LIBRARIES} | {"python": platform.python_version()},
+    }
+
+
+def adjusted_to(people: Foreseen | None, options: argparse.Namespace) -> dict[str, object] | None:
+    """Whose early readings decided the linear forecast and the band's width; None: simulated patients' only."""
+    if people is None:
+        return None
+    content = options.people.read_bytes()
+    return {
+        "file": options.people.name,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "share": EARLY,
+        "windows": len(people.last),
+    }
+
+
+def left_out(people: Foreseen) -> dict[str, object]:
+    """Figures of real people's early windows, mg/dL."""
+    still = np.repeat(people.last[:, None], STEPS_OUT, axis=1)
+    return {
+        "windows": len(people.last),
+        "forecaster": figures(point_errors(people.median, people.future)),
+        "persistence": figures(point_errors(still, people.future)),
+        "band_80": rounded(band(people.low, people.high, people.future)),
     }
 
 
@@ -91,7 +126,7 @@ def test_windows(traces: Traces) -> tuple[Floats, Floats]:
     return np.concatenate([d.past for d in days]), np.concatenate([d.future for d in days])
 
 
-def parity(network: QuantileNetwork, forecaster: OnnxForecaster, past: Floats) -> float:
+def parity(network: Ensemble, forecaster: OnnxForecaster, past: Floats) -> float:
     """Largest difference in mg/dL. Raises where it is more than TOLERANCE."""
     with torch.no_grad():
         expected = network(torch.from_numpy(past.astype(np.float32))).numpy()
@@ -109,8 +144,12 @@ def metrics(quantiles: Floats, past: Floats, future: Floats) -> dict[str, object
         "windows": len(past),
         "forecaster": figures(point_errors(median, future)),
         "persistence": figures(point_errors(still, future)),
-        "band_80": {name: round(value, 3) for name, value in band(low, high, future)._asdict().items()},
+        "band_80": rounded(band(low, high, future)),
     }
+
+
+def rounded(held: Band) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in held._asdict().items()}
 
 
 def figures(errors: PointErrors) -> dict[str, dict[int, float]]:

@@ -98,3 +98,12 @@ def bridge_gaps(window: Floats, random: np.random.Generator) -> None:
         before = int(random.integers(0, LENGTH - length - 1))
         line = np.linspace(window[before], window[before + length + 1], length + 2)
         window[before : before + length + 2] = line
+
+
+def varied(windows: Floats, random: np.random.Generator) -> Floats:
+    """Real windows (n, 108), half of them moved and made flatter or steeper."""
+    count, middle = len(windows), windows.mean(1, keepdims=True)
+    changed = random.random((count, 1)) < 0.5
+    height = np.where(changed, np.exp(random.normal(0, 0.3, (count, 1))), 1)
+    moved = middle + np.where(changed, random.normal(0, 20, (count, 1)), 0)
+    return np.asarray(np.clip(moved + height * (windows - middle), *SENSOR_RANGE), np.float32)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from quintet.adapters.onnx_model import OnnxForecaster
+from quintet.glucose.accuracy import band
+from quintet.glucose.forecast import Windows, all_windows
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the simulator's and the exporter's own dependencies
 ROOT = Path(__file__).parents[2]
@@ -31,8 +33,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def settings() -> argparse.Namespace:
-    return argparse.Namespace(seed=1, steps=60, batch=128, validation=200, rate=3e-3, decay=0.0, width=32, blocks=1)
+def settings(**changes: object) -> argparse.Namespace:
+    small = {"seed": 1, "steps": 60, "batch": 128, "pool": 2000, "validation": 200, "rate": 3e-3, "decay": 0.0}
+    return argparse.Namespace(
+        **small | {"width": 32, "blocks": 1, "tuning": 20, "share": 0.4, "people": None} | changes
+    )
+
+
+def wave(phase: float) -> Windows:
+    """Three days of somebody whose glucose is a noisy sine."""
+    random = np.random.default_rng(int(10 * phase))
+    return all_windows(150 + 50 * np.sin(np.arange(864) / 15 + phase) + random.normal(0, 2, 864))
 
 
 def test_training_lowers_the_loss_and_exports_what_it_trained(data: Path, tmp_path: Path) -> None:
@@ -40,20 +51,65 @@ def test_training_lowers_the_loss_and_exports_what_it_trained(data: Path, tmp_pa
 
     from gpu_workers.forecaster import windows
     from gpu_workers.forecaster.export import export
-    from gpu_workers.forecaster.network import QuantileNetwork, pinball
-    from gpu_workers.forecaster.train import train
+    from gpu_workers.forecaster.network import Ensemble, QuantileNetwork, pinball
+    from gpu_workers.forecaster.train import VALIDATE, fit_to, pools, train, virtual_people
 
-    traces = windows.Traces.load(data)
-    network = train(traces, settings())
+    traces, options = windows.Traces.load(data), settings(out=tmp_path, version="test")
+    network = train(traces, pools(traces, options), options)
     drawn = torch.from_numpy(windows.draw(traces.of({10}), 500, np.random.default_rng(3)))
     with torch.no_grad():
-        losses = [float(pinball(net(drawn[:, :96]), drawn[:, 96:])) for net in (network, QuantileNetwork(32, 1))]
-    assert losses[0] < 0.8 * losses[1]
+        untrained = Ensemble([QuantileNetwork(32, 1)])
+        losses = [float(pinball(net(drawn[:, :96]), drawn[:, 96:])) for net in (network, untrained)]
+    assert losses[0] < 0.9 * losses[1]
 
-    export(network, traces, tmp_path, "test", {"seed": 1})
+    virtual = virtual_people(traces, VALIDATE)
+    fit_to(network, [*virtual, wave(1.0)], [network] * 2, virtual[0], 0.4)
+    export(network, traces, None, options)
     manifest = json.loads((tmp_path / "manifest.json").read_text())
     assert manifest["parity_mg_dl"] < 1e-2
+    assert manifest["training_data"]["people"] is None
     assert OnnxForecaster(tmp_path / "forecaster.onnx").predict(np.full((3, 96), 100.0)).shape == (3, 12, 11)
+
+
+def test_an_ensemble_fitted_to_people_holds_four_fifths_of_their_readings() -> None:
+    from gpu_workers.forecaster.network import LEVELS, Ensemble, QuantileNetwork
+    from gpu_workers.forecaster.train import fit_to, predicted
+
+    ensemble = Ensemble([QuantileNetwork(16, 1), QuantileNetwork(16, 1)]).eval()
+    someone = [wave(phase) for phase in (0.0, 1.0, 2.0)]
+    left_out = fit_to(ensemble, someone, [ensemble] * 3, someone[0], 0.4)
+    quantiles = predicted(ensemble, wave(3.0).past)
+    low, high = (quantiles[..., LEVELS.index(level)] for level in (0.1, 0.9))
+    assert len(left_out.last) == sum(len(person.past) for person in someone)
+    assert band(left_out.low, left_out.high, left_out.future).coverage == pytest.approx(0.8, abs=0.1)
+    assert band(low, high, wave(3.0).future).coverage == pytest.approx(0.8, abs=0.1)
+    assert (np.diff(quantiles, axis=-1) >= 0).all()
+
+
+def test_tuning_brings_a_copy_nearer_to_people(data: Path) -> None:
+    import torch
+
+    from gpu_workers.forecaster.network import Ensemble, QuantileNetwork, pinball
+    from gpu_workers.forecaster.train import SIMULATED, pools, tuned
+    from gpu_workers.forecaster.windows import Traces
+
+    options, someone = settings(tuning=80), [wave(0.0), wave(1.0)]
+    ensemble = Ensemble([QuantileNetwork(16, 1) for _ in SIMULATED]).eval()
+    near = tuned(ensemble, someone, pools(Traces.load(data), options), options)
+    unseen = wave(2.0)
+    past, future = (torch.from_numpy(part.astype(np.float32)) for part in unseen)
+    with torch.no_grad():
+        before, after = (float(pinball(version.mean(past), future)) for version in (ensemble, near))
+    assert after < before
+
+
+def test_torch_and_numpy_see_the_same_drift() -> None:
+    import torch
+
+    from gpu_workers.forecaster import adjust, network
+
+    past = wave(0.5).past[:5]
+    assert adjust.drift(past) == pytest.approx(network.drift(torch.from_numpy(past.copy())).numpy())
 
 
 def test_an_untrained_network_is_persistence() -> None:
@@ -78,6 +134,18 @@ def test_drawn_windows_look_like_a_sensors() -> None:
     assert first.shape == (300, LENGTH)
     assert first.min() >= 39
     assert first.max() <= 401
+
+
+def test_made_up_glucose_strays_and_comes_back() -> None:
+    from gpu_workers.forecaster.processes import draw
+
+    drawn = draw(4000, np.random.default_rng(2))
+    assert drawn.shape == (4000, 108)
+    assert np.array_equal(drawn, draw(4000, np.random.default_rng(2)))
+    assert drawn.min() >= 39
+    assert drawn.max() <= 401
+    away, change = drawn[:, 95] - drawn[:, :96].mean(1), drawn[:, 107] - drawn[:, 95]
+    assert np.corrcoef(away, change)[0, 1] < -0.2
 
 
 def test_the_fast_patient_is_the_packages_patient() -> None:

@@ -61,11 +61,14 @@ class OnnxModel(Generic[M]):
 
     def run(self, rows: NDArray[Any]) -> NDArray[np.float32]:
         """rows (n, *input_shape) -> (n, *output_shape). Raises InvalidInput, ModelUnavailable."""
-        with self._loading:
-            session = self._session
-        batch = checked(rows, self.manifest.input_shape)
+        session, batch = self.load(), checked(rows, self.manifest.input_shape)
         outputs: list[NDArray[np.float32]] = session.run(None, {session.get_inputs()[0].name: batch})
         return outputs[0]
+
+    def load(self) -> Any:
+        """The onnxruntime session. Raises ModelUnavailable."""
+        with self._loading:
+            return self._session
 
     @cached_property
     def _session(self) -> Any:
@@ -96,6 +99,7 @@ class OnnxForecaster:
         A window's quantiles are the same to the last bit whatever it is computed together with: the runtime adds up
         in another order for batches of another size, so every batch it gets has BATCH rows.
         """
+        self._model.load()
         manifest = self._model.manifest
         rows = checked(readings, manifest.input_shape)
         answers = [self._model.run(batch) for batch in full_batches(rows)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 NOTICE: Final = "Research forecast: no basis for treatment."
 LOW: Final = 70.0  # mg/dL; level 1 hypoglycaemia is below it
-THRESHOLD: Final = 0.3
+THRESHOLD: Final = 0.15
 
 Floats = NDArray[np.float64]
 
