@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 from numpy.typing import NDArray
 from typing_extensions import override
@@ -304,9 +304,6 @@ class TestAnalysis:
         some.integers(0, len(CONTENT) - 1) | some.integers(len(CONTENT) - 300, len(CONTENT) - 1), some.integers(0, 255)
     )
     @settings(max_examples=300, deadline=None)
-    @example(CONTENT.index(b"PK\1\2") + 8, 1)  # encrypted, says the zip's directory
-    @example(CONTENT.index(b"PK\1\2") + 10, 8)  # compressed
-    @example(CONTENT.index(b"PK\1\2") + 10, 99)  # in a way that nobody knows
     def test_a_damaged_one_is_said_or_whole(self, place: int, value: int) -> None:
         content = bytearray(self.CONTENT)
         content[place] = value

@@ -1,12 +1,10 @@
 """What the room knows of one trace: its readings on the grid and the forecasts of all their windows.
 
-It is what is cached, so it has a form in bytes: a zip of numpy's arrays (.npz) without pickles, and a JSON header.
+It is what is cached, so it has a form in bytes: a line of JSON, then readings and quantiles as plain numbers. (Not
+numpy's .npz: Python compiles its headers to read them, and 3.11 now and then fails at that in many threads at once.)
 """
 
-import io
 import json
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,8 +21,7 @@ from quintet.kernel.cancellation import NEVER, Cancellation
 
 SCHEMA = 1
 
-_DAMAGED = (ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What reading a damaged zip raises; RuntimeError where it seems encrypted, or of a kind that zipfile can't read."""
+NUMBER = np.dtype("<f8")
 
 Floats = NDArray[np.float64]
 
@@ -70,37 +67,32 @@ class Analysis:
     def to_bytes(self) -> bytes:
         header = {
             "schema": SCHEMA, "start": self.start.isoformat(), "minutes": self.minutes, "levels": self.levels,
-            "model": self.model, "warnings": self.warnings.model_dump(), "current": self.current,
-            "recent_warnings": self.recent_warnings.model_dump(),
+            "readings": len(self.glucose), "model": self.model, "current": self.current,
+            "warnings": self.warnings.model_dump(), "recent_warnings": self.recent_warnings.model_dump(),
         }  # fmt: skip
-        text = np.frombuffer(json.dumps(header).encode(), np.uint8)
-        file = io.BytesIO()
-        np.savez(file, header=text, glucose=self.glucose, quantiles=self.quantiles)
-        return file.getvalue()
+        numbers = np.concatenate([self.glucose, self.quantiles.ravel()])
+        return json.dumps(header).encode() + b"\n" + numbers.astype(NUMBER).tobytes()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Analysis":
-        """Raises MalformedData for what is no analysis, or one of another schema."""
+        """Raises MalformedData for what is no analysis, or one of another schema; damaged numbers are not noticed."""
+        head, _, body = content.partition(b"\n")
         try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-                header = json.loads(arrays["header"].tobytes())
-                glucose, quantiles = arrays["glucose"], arrays["quantiles"]
-            return cls._of(header, glucose, quantiles)
-        except _DAMAGED as error:
+            return cls._of(json.loads(head), np.frombuffer(body, NUMBER).astype(np.float64))
+        except (ValueError, KeyError, TypeError, OverflowError) as error:
             raise MalformedData("These bytes are no analysis of this version.", reason=type(error).__name__) from error
 
     @classmethod
-    def _of(cls, header: dict[str, Any], glucose: Floats, quantiles: Floats) -> "Analysis":
-        """Raises ValueError where header and arrays do not fit."""
-        levels = tuple(header["levels"])
-        fits = (sample_count(len(glucose)) + 1, STEPS_OUT, len(levels))
-        if header["schema"] != SCHEMA or quantiles.shape != fits:
+    def _of(cls, header: dict[str, Any], numbers: Floats) -> "Analysis":
+        """Raises ValueError where header and numbers do not fit."""
+        readings, levels = int(header["readings"]), tuple(map(float, header["levels"]))
+        if header["schema"] != SCHEMA or not 0 <= readings <= len(numbers):
             raise ValueError("another schema, or damaged")
         return cls(
             start=datetime.fromisoformat(header["start"]),
-            glucose=glucose,
+            glucose=numbers[:readings],
             minutes=int(header["minutes"]),
-            quantiles=quantiles,
+            quantiles=numbers[readings:].reshape(sample_count(readings) + 1, STEPS_OUT, len(levels)),
             levels=levels,
             model=str(header["model"]),
             warnings=Warnings.model_validate(header["warnings"]),
