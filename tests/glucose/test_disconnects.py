@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quintet.entry.disconnects import CANCELLATION, Disconnects, cancellation
 from quintet.kernel.cancellation import NEVER, Cancellation
+from tests.loops import alone
 
 PATIENCE = 30.0
 BODY = {"type": "http.request", "body": b"all", "more_body": False}
@@ -73,14 +74,14 @@ def test_an_app_that_works_learns_that_its_client_is_gone() -> None:
         await connection.request(app, BODY)
 
     connection = Connection()
-    asyncio.run(play())
+    alone(play())
 
 
 def test_an_app_that_never_reads_does_too() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await until_gone(scope)
 
-    asyncio.run(_play(app, {**BODY, "body": b""}, GONE))
+    alone(_play(app, {**BODY, "body": b""}, GONE))
 
 
 async def _play(app: ASGIApp, *messages: Message, **scope: Any) -> Connection:
@@ -95,7 +96,7 @@ def test_a_body_comes_in_order_and_whole() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert [await receive() for _ in parts] == parts
 
-    asyncio.run(_play(app, *parts))
+    alone(_play(app, *parts))
 
 
 def test_no_more_than_one_message_is_read_ahead() -> None:
@@ -110,7 +111,7 @@ def test_no_more_than_one_message_is_read_ahead() -> None:
         await connection.request(app, *[{"type": "http.request", "body": b"x", "more_body": True}] * 10)
 
     connection = Connection()
-    asyncio.run(play())
+    alone(play())
 
 
 def test_who_waits_to_be_told_to_go_on_is_not_before_the_app_reads() -> None:
@@ -123,7 +124,7 @@ def test_who_waits_to_be_told_to_go_on_is_not_before_the_app_reads() -> None:
         await connection.request(app, BODY, headers=[(b"expect", b"100-continue")])
 
     connection = Connection()
-    asyncio.run(play())
+    alone(play())
 
 
 def test_the_end_of_an_answer_is_nobodys_leaving() -> None:
@@ -139,7 +140,7 @@ def test_the_end_of_an_answer_is_nobodys_leaving() -> None:
         assert not gone_of(scope).cancelled
 
     connection = Connection()
-    asyncio.run(play())
+    alone(play())
     assert connection.sent[-1]["body"] == b"done"
 
 
@@ -149,7 +150,7 @@ def test_who_leaves_amid_an_answer_is_gone() -> None:
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
         await until_gone(scope)
 
-    asyncio.run(_play(app, BODY, GONE))
+    alone(_play(app, BODY, GONE))
 
 
 def test_what_the_app_raises_is_raised() -> None:
@@ -157,7 +158,7 @@ def test_what_the_app_raises_is_raised() -> None:
         raise KeyError("app")
 
     with pytest.raises(KeyError, match="app"):
-        asyncio.run(_play(app, BODY))
+        alone(_play(app, BODY))
 
 
 def test_an_app_does_not_wait_for_a_server_that_fails() -> None:
@@ -166,7 +167,7 @@ def test_an_app_does_not_wait_for_a_server_that_fails() -> None:
         assert gone_of(scope).cancelled
 
     with pytest.raises(OSError, match="broken"):
-        asyncio.run(_play(app, {"type": "broken", "error": "broken"}))
+        alone(_play(app, {"type": "broken", "error": "broken"}))
 
 
 def test_no_task_is_left() -> None:
@@ -177,21 +178,21 @@ def test_no_task_is_left() -> None:
         await _play(app, BODY)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
-    asyncio.run(play())
+    alone(play())
 
 
 def test_what_is_no_request_passes() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert CANCELLATION not in scope
 
-    asyncio.run(_play(app, type="lifespan"))
+    alone(_play(app, type="lifespan"))
 
 
 def test_nobody_leaves_where_nobody_can_tell() -> None:
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
-    assert asyncio.run(cancellation(Request(scope))) is NEVER
+    assert alone(cancellation(Request(scope))) is NEVER
     one = Cancellation()
-    assert asyncio.run(cancellation(Request({**scope, CANCELLATION: one}))) is one
+    assert alone(cancellation(Request({**scope, CANCELLATION: one}))) is one
 
 
 # With real sockets
