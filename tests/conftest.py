@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.local.endpoints import Endpoints
 from tests import brokers
@@ -13,6 +14,9 @@ from tests.clouds import ROOT, LocalCloud, running
 
 TOY = ROOT / "tests/integration/toy"
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")  # a busy machine is no failure
 
 for name in [name for name in os.environ if name.startswith("QUINTET_")]:
     del os.environ[name]  # the suites are about the code, not about the shell they are run from
