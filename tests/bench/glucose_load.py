@@ -148,7 +148,8 @@ def trace(number: int) -> str:
 
 
 def again_and_again(ask: Ask, end: float) -> None:
-    with suppress(grpc.RpcError, OSError, http.client.HTTPException):
+    """Until the service ends and sends its waiting clients away."""
+    with suppress(grpc.RpcError, OSError, http.client.HTTPException, RuntimeError):
         while time.monotonic() < end:
             ask(0)
 
