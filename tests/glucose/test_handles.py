@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -249,6 +250,23 @@ class TestWhatFollowsLater:
     def test_whoever_asks_for_the_whole_meanwhile_gets_it(self, workshop: Workshop, handle: str) -> None:
         manage_cache(CacheRequest(action="delete", handle=handle), SOMEBODY, workshop.cache)
         assert process_unified(request(write_dexcom(SAMPLES)), SOMEBODY, workshop).handle == handle
+
+
+def test_a_trace_that_is_erased_while_it_is_to_be_seen_anew_does_not_come_back(
+    processed: ProcessResponse, workshop: Workshop
+) -> None:
+    handle = processed.handle or ""
+
+    class Late(Direct):
+        """Runs only after the trace was erased."""
+
+        def run(self, key: str, work: Callable[[Cancellation], Any], **options: Any) -> Any:
+            workshop.cache.erase(SOMEBODY.owner, handle)
+            return super().run(key, work, **options)
+
+    with pytest.raises(NotFound):
+        draw_plot(DrawRequest(handle=handle, force_calculate=True), SOMEBODY, replace(workshop, inference=Late()))
+    assert workshop.cache.find(SOMEBODY.owner, handle) is None
 
 
 class TestCacheManagement:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from quintet.glucose.hypoglycaemia import LOW, NOTICE, THRESHOLD, alarm, below, risk
+from quintet.glucose.hypoglycaemia import LOW, THRESHOLD, alarm, below, risk
+from quintet.glucose.messages import Hypoglycaemia
 
 LEVELS = (0.05, 0.1, 0.3, 0.5, 0.7, 0.9, 0.95)
 
@@ -46,4 +47,4 @@ def test_the_alarm_is_raised_from_its_threshold_on() -> None:
 
 
 def test_it_says_that_it_is_no_basis_for_treatment() -> None:
-    assert "no basis for treatment" in NOTICE
+    assert "no basis for treatment" in Hypoglycaemia(probability=0.9, alarm=True).notice

@@ -25,12 +25,13 @@ from google.protobuf.message import Message
 from pydantic_core import to_json
 
 from quintet.adapters.svg_image import ResvgRasteriser
+from quintet.glucose.figure import Figure
 from quintet.glucose.messages import CacheAction, Unit
 from quintet.glucose.pb import glurpc_pb2 as pb
 from quintet.glucose.pb.glurpc_pb2_grpc import GlucosePredictionStub
 from quintet.glucose.picture import svg
 from quintet.glucose.settings import GlucoseClient
-from quintet.glucose.wire import Figure, figure_of
+from quintet.glucose.wire import figure_of
 from quintet.kernel.settings import read
 
 DONE, REFUSED, WRONG, LATER = range(4)

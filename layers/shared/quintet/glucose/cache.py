@@ -21,8 +21,9 @@ from quintet.glucose.analysis import Analysis
 from quintet.glucose.cache_bulk import BulkEntries
 from quintet.glucose.cache_counts import CacheCounts
 from quintet.glucose.cache_entry import Entry, Mark, Place
-from quintet.glucose.cache_memory import Figure, HotEntries, Proof, Visit
+from quintet.glucose.cache_memory import HotEntries, Proof, Visit
 from quintet.glucose.cache_shared import SharedEntries
+from quintet.glucose.figure import Figure
 from quintet.glucose.flights import Flights
 from quintet.glucose.ports import Bulk, Shared
 from quintet.kernel.cancellation import NEVER, Cancellation

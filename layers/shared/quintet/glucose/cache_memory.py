@@ -7,14 +7,13 @@ from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any
 
 from quintet.glucose.cache_entry import Entry, Place
+from quintet.glucose.figure import Figure
 from quintet.glucose.lru import Lru
 from quintet.kernel.clock import Clock
 
 Proof = tuple[str, ...]
-Figure = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-NOTICE: Final = "Research forecast: no basis for treatment."
 LOW: Final = 70.0  # mg/dL; level 1 hypoglycaemia is below it
 THRESHOLD: Final = 0.15
 

@@ -9,13 +9,15 @@ from quintet.glucose.workshop import Workshop
 from quintet.kernel.cancellation import Cancellation
 from quintet.kernel.errors import NotFound
 
+UNKNOWN = "No trace of yours has this handle, or none any more: send it to process_unified first."
+
 
 def draw_plot(request: DrawRequest, asked: Asked, workshop: Workshop) -> Figure:
     """Raises NotFound for a handle that the caller has not, NoSuchSample for an index that the trace has not."""
     workshop.admit()
     analysis = workshop.cache.find(asked.owner, request.handle, minutes=workshop.settings.wanted_minutes)
     if analysis is None:
-        raise NotFound("No trace of yours has this handle, or none any more: send it to process_unified first.")
+        raise NotFound(UNKNOWN)
     window_at(analysis.glucose, request.index)
     if request.force_calculate or analysis.model != workshop.forecaster.version:
         analysis = _seen_anew(request.handle, analysis, asked, workshop)
@@ -39,10 +41,16 @@ def kept_figure(handle: str, analysis: Analysis, index: int, unit: Unit, owner: 
 
 def _seen_anew(handle: str, analysis: Analysis, asked: Asked, workshop: Workshop) -> Analysis:
     def work(cancellation: Cancellation) -> Analysis:
+        def compute() -> Analysis:
+            """The cache notices an erasure from here on; an earlier one is noticed here."""
+            if workshop.cache.find(asked.owner, handle) is None:
+                raise NotFound(UNKNOWN)
+            return renewed(analysis, workshop.forecaster, batch=workshop.settings.batch, cancellation=cancellation)
+
         return workshop.cache.find_or_compute(
             asked.owner,
             handle,
-            lambda: renewed(analysis, workshop.forecaster, batch=workshop.settings.batch, cancellation=cancellation),
+            compute,
             minutes=analysis.minutes,
             force=True,
             cancellation=cancellation,

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from quintet.glucose.figure import Figure
 from quintet.glucose.messages import (
     CacheAnswer,
     CacheRequest,
@@ -23,7 +24,6 @@ from quintet.glucose.pb import glurpc_pb2 as pb
 from quintet.kernel.errors import InvalidInput
 
 Made = TypeVar("Made")
-Figure = dict[str, Any]
 
 LARGEST = 2**31 - 1
 
