@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv
-ROOMS ?= glucose,training
+ROOMS ?= glucose,training,calibration
 RUNTIME ?= python3.13
 
 help:  ## list the verbs
@@ -105,6 +105,7 @@ proto: .venv/dev  ## compile the .proto files
 images:  ## build the workers' container images, where a Docker engine answers
 	docker build --file gpu_workers/trainer/Dockerfile --tag quintet/trainer:latest .
 	docker build --file gpu_workers/forecaster/Dockerfile --tag quintet/forecaster:latest .
+	docker build --file gpu_workers/calibrator/Dockerfile --tag quintet/calibrator:latest .
 # the daemon before it:  docker build --tag quintet/snetd --build-arg SHA256=… infra/snetd
 
 forecaster: .venv/demo  ## serve the glucose room alone, on 8000 and 7003 (ONLY=rest, ONLY=grpc)
@@ -114,8 +115,8 @@ lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requi
 	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-bench.in -o constraints.txt
 	@for layer in runtime inference vision pictures; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
-	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header --no-annotate -c constraints.txt \
-	  infra/local/locks/forecaster.in -o infra/local/locks/forecaster.lock
+	@for worker in calibrator forecaster; do $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	  --no-annotate -c constraints.txt infra/local/locks/$$worker.in -o infra/local/locks/$$worker.lock; done
 
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml
 	@infra/deploy.sh "$(or $(TEMPLATE),template.yaml)" "$(RUNTIME)"

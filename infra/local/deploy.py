@@ -81,6 +81,8 @@ def parameters(cloud: Cloud, servers: Servers) -> dict[str, str]:
         "ForecasterImage": "quintet/forecaster:local" if "forecaster" in workers else "",
         "ForecasterServe": "grpc",
         "ForecasterPort": str(servers.grpc.get("glucose", 7003)),
+        "CalibratorImage": "quintet/calibrator:local" if "calibrator" in workers else "",
+        "CalibratorPort": str(servers.grpc.get("calibration", 50051)),
         "MaxConcurrentJobs": os.environ.get("MAX_CONCURRENT_JOBS", "2"),
         "EnableApiKeys": os.environ.get("ENABLE_API_KEYS", "false"),
         "CorsOrigins": os.environ.get("CORS_ORIGINS", "*"),
@@ -92,7 +94,9 @@ def parameters(cloud: Cloud, servers: Servers) -> dict[str, str]:
 
 HANDED_ON = ("TRAIN_REQUEST_QUEUE", "TRAIN_RESULT_QUEUE", "TRAIN_UPDATE_QUEUE", "CONVERT_REQUEST_QUEUE",
              "CONVERT_RESULT_QUEUE", "INFERENCE_REQUEST_QUEUE", "INFERENCE_RESULT_QUEUE",
-             "ENABLE_CACHE_PERSISTENCE", "MAX_CACHE_SIZE", "NUM_SAMPLES")  # fmt: skip
+             "ENABLE_CACHE_PERSISTENCE", "MAX_CACHE_SIZE", "NUM_SAMPLES", "UPPER_BOUND_CLIENTS",
+             "CLIENT_TIMEOUT_SECONDS", "CALIBRATION_PREFETCH", "CALIBRATION_BACKEND", "CONNECTIONS_SERVICE_URL",
+             "MLFLOW_EXPERIMENT_NAME", "CONNECTIONS_QUEUE")  # fmt: skip
 
 
 def named(variable: str) -> str:

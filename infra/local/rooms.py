@@ -39,6 +39,14 @@ ROOMS = {
             example="curl {http}/api/v1/convert/formats",
             workers=frozenset({"trainer"}),
         ),
+        Room(
+            "calibration",
+            http=8002,
+            grpc=50051,
+            needs=frozenset({"rabbitmq", "mlflow"}),
+            example="curl -H 'X-API-Key: …' {http}/sessions",
+            workers=frozenset({"calibrator"}),
+        ),
     ]
 }
 

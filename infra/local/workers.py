@@ -54,6 +54,7 @@ TRAINING = {
 WORKERS = {
     worker.name: worker
     for worker in [
+        Worker("calibrator"),
         Worker("forecaster"),
         Worker("trainer", ("torch==2.13.0", "torchvision==0.28.0"), TRAINING),
     ]

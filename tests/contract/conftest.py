@@ -16,6 +16,7 @@ from quintet.adapters.aws import client, forget_clients
 from quintet.adapters.secrets import forget_secrets
 from quintet.kernel.clock import SteppedClock
 from quintet.kernel.ids import new_id
+from tests.trackers import tracking_server
 
 REGION: Final = "eu-central-1"
 AtOnce = Callable[[Callable[[int], object]], list[object]]
@@ -165,3 +166,10 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def redis_url(valkey: Any) -> str:
     return f"unix://{valkey.unix_socket_path}"
+
+
+@pytest.fixture(scope="session")
+def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real MLflow; tests name their experiments so that none meets another's."""
+    with tracking_server(tmp_path_factory.mktemp("mlflow")) as uri:
+        yield uri

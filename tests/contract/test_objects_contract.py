@@ -33,6 +33,11 @@ class ObjectsContract:
         objects.put(f"{key}-other", b"elsewhere")
         assert objects.get(key) == (b"here", "application/octet-stream")
 
+    @pytest.mark.parametrize(("start", "length", "part"), [(0, 3, b"abc"), (2, 2, b"cd"), (4, 9, b"ef"), (1, 0, b"")])
+    def test_a_part_is_as_long_as_asked_for(self, objects: Objects, start: int, length: int, part: bytes) -> None:
+        objects.put("a/part", b"abcdef")
+        assert objects.part("a/part", start, length) == part
+
     def test_the_last_put_stands(self, objects: Objects) -> None:
         objects.put("a", b"first", content_type="text/plain")
         objects.put("a", b"second!")
@@ -54,6 +59,10 @@ class ObjectsContract:
         assert first == objects.etag("a")
         objects.put("a", b"second")
         assert first != objects.etag("a")
+
+    def test_nothing_has_no_part(self, objects: Objects) -> None:
+        with pytest.raises(NotFound):
+            objects.part("not/there", 0, 4)
 
     def test_keys_are_listed_in_their_order(self, objects: Objects) -> None:
         for key in ("listed/b", "listed/a/2", "listed/é", "listed/a/1", "elsewhere/listed/a"):

@@ -12,7 +12,7 @@ from pika.exceptions import ChannelClosedByBroker
 from pydantic import ValidationError
 
 from quintet.adapters.rabbitmq import BrokerAddress, connect
-from quintet.adapters.rabbitmq_admin import DEAD, Credentials, RabbitMqAdmin, Topology
+from quintet.adapters.rabbitmq_admin import DEAD, Credentials, Exchange, RabbitMqAdmin, Topology
 from quintet.kernel.errors import Misconfigured, Unavailable
 from quintet.kernel.ids import new_id
 from tests.brokers import TestBroker
@@ -48,7 +48,8 @@ def wanted(admin: RabbitMqAdmin, vhost: str) -> Topology:
             "SecretArn": "arn:admin",
             "VirtualHost": vhost,
             "Requests": ["a.request_q"],
-            "Queues": ["result_q"],
+            "Queues": ["result_q", "news_q"],
+            "Exchanges": [{"Name": "a.news/exchange", "Queues": ["news_q", "result_q"]}],
             "Users": [user],
         }
     )
@@ -118,6 +119,28 @@ def test_a_queue_that_is_there_stays_as_it_is(channel: Any, admin: RabbitMqAdmin
     channel.queue_declare("fleeting_q")
     with pytest.raises(Misconfigured, match="fleeting_q"):
         admin.make_queue(wanted.vhost, "fleeting_q")
+
+
+def test_what_is_published_on_an_exchange_comes_once_to_each_of_its_queues(channel: Any) -> None:
+    channel.exchange_declare("a.news/exchange", "fanout", durable=True)
+    channel.queue_bind("news_q", "a.news/exchange")  # as a client of the original does, with a key of its own
+    channel.basic_publish("a.news/exchange", "whatever", b"{}")
+    assert [taken(channel, queue)[2] for queue in ("news_q", "result_q")] == [b"{}"] * 2
+    assert [channel.basic_get(queue)[2] for queue in ("news_q", "result_q", "a.request_q")] == [None] * 3
+
+
+def test_an_exchange_that_is_there_keeps_its_kind(channel: Any, admin: RabbitMqAdmin, wanted: Topology) -> None:
+    channel.exchange_declare("fleeting", "fanout")
+    admin.make_exchange(wanted.vhost, Exchange(Name="fleeting", Queues=["news_q"]))
+    channel.basic_publish("fleeting", "", b"bound")
+    assert taken(channel, "news_q")[2] == b"bound"
+    with pytest.raises(Misconfigured, match="'fleeting' is there already as 'fanout'"):
+        admin.make_exchange(wanted.vhost, Exchange(Name="fleeting", Type="topic"))
+
+
+def test_an_exchange_feeds_queues_that_there_are(channel: Any, admin: RabbitMqAdmin, wanted: Topology) -> None:
+    with pytest.raises(Misconfigured, match="refuses"):
+        admin.make_exchange(wanted.vhost, Exchange(Name="lost", Queues=["nobody_s_q"]))
 
 
 def test_wrong_credentials_are_somebodys_mistake(admin: RabbitMqAdmin, wanted: Topology) -> None:

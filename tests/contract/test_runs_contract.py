@@ -1,25 +1,14 @@
 """What a record of runs promises, held by MLflow's own server and by the double of the trainer's tests."""
 
-import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from infra.local import mlflow_server, up
-from infra.local.cloud import Cloud
-from infra.local.folder import Folder
-from infra.local.ports import Ports
-from infra.local.progress import Progress
 from quintet.adapters.mlflow_runs import MlflowRuns
 from quintet.kernel.errors import Unavailable
 from quintet.kernel.ids import new_id
-from tests.clouds import ROOT
-
-PYTHON = ROOT / ".local/venvs/mlflow/bin/python"
 
 pytestmark = [
     pytest.mark.enable_socket,
@@ -29,21 +18,9 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The server that MLFLOW_TRACKING_URI names, else one of this run's own."""
-    if not os.environ.get("MLFLOW_TRACKING_URI") and not PYTHON.exists():
-        pytest.skip("no MLflow: set MLFLOW_TRACKING_URI, or run `make up` once")
-    progress = Progress(Console(quiet=True))
-    folder = Folder(tmp_path_factory.mktemp("mlflow"))
-    cloud = Cloud(folder, Ports(progress, always_free=True), progress, workshop=ROOT / ".local")
-    yield mlflow_server.start(cloud)
-    up.down(cloud)
-
-
 @pytest.fixture
-def runs(uri: str) -> MlflowRuns:
-    return MlflowRuns(uri, f"contract-{new_id()}")
+def runs(mlflow_uri: str) -> MlflowRuns:
+    return MlflowRuns(mlflow_uri, f"contract-{new_id()}")
 
 
 def look(runs: MlflowRuns, run: str) -> Any:

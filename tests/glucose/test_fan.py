@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from quintet.glucose import fan
-from quintet.glucose.chart import Scale
 from quintet.glucose.messages import Forecast, Hypoglycaemia, Unit
 from quintet.glucose.units import in_unit
+from quintet.kernel.scale import Scale
 
 SVG = "{http://www.w3.org/2000/svg}"
 LAST = datetime(2026, 3, 1, 23, 42, 30)

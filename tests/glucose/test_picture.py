@@ -13,10 +13,10 @@ from hypothesis import strategies as some
 from hypothesis.extra.numpy import arrays
 
 from quintet.glucose import picture
-from quintet.glucose.chart import Scale, round_ticks
-from quintet.glucose.drawing import document, text
 from quintet.glucose.figure import Figure, Floats, draw
 from quintet.glucose.messages import Unit
+from quintet.kernel.drawing import document, text
+from quintet.kernel.scale import Scale, round_ticks
 
 SVG = "{http://www.w3.org/2000/svg}"
 START = datetime(2026, 3, 1, 23, 2, 30)

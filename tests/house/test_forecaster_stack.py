@@ -9,7 +9,7 @@ from tests.house.conditions import Chosen
 from tests.house.templates import Template
 
 TEMPLATE = Template.read(Path(__file__).parents[2] / "infra/glucose.yaml")
-PROBE = ["CMD", "python", "gpu_workers/forecaster/probe.py"]
+PROBE = ["CMD", "python", "gpu_workers/probe.py"]
 CERTIFIED = {"ForecasterCertificate": "arn:aws:acm:one", "ForecasterScheme": "internet-facing"}
 DAEMON = {"Snetd": "sepolia", "SnetdImage": "snetd:1", "SnetdOrganization": "us", "SnetdSecretArn": "arn:aws:one"}
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from infra.local.__main__ import cloud_of
 from infra.local.__main__ import parser as cloud_parser
 from infra.local.cloud import Cloud
-from infra.local.demo import glucose, training
+from infra.local.demo import calibration, glucose, training
 from infra.local.endpoints import Endpoints
 from infra.local.errors import CloudError
 from infra.local.rooms import ROOMS
@@ -23,6 +23,7 @@ from infra.local.up import down, status, up
 SHOWS: dict[str, Callable[[Endpoints, Path, Console], None]] = {
     "glucose": glucose.show,
     "training": training.show,
+    "calibration": calibration.show,
 }
 """What each room shows: given where everything is, a folder for pictures, and the screen."""
 

@@ -103,6 +103,20 @@ def keep_forms_as_sent() -> None:
 
 
 @hooks.on_infra_start()
+def take_all_as_binary() -> None:
+    """LocalStack passes over an API's binary media type `*/*`, by which AWS takes everything as binary."""
+    from localstack.services.apigateway.next_gen.execute_api.handlers import integration_request, integration_response
+    from localstack.services.apigateway.next_gen.execute_api.helpers import mime_type_matches_binary_media_types
+    from localstack.services.apigateway.next_gen.execute_api.integrations import aws
+
+    def matches(mime_type: str | None, binary_media_types: list[str]) -> bool:
+        return "*/*" in binary_media_types or mime_type_matches_binary_media_types(mime_type, binary_media_types)
+
+    for module in (integration_request, integration_response, aws):
+        module.mime_type_matches_binary_media_types = matches
+
+
+@hooks.on_infra_start()
 def keep_objects_to_ourselves() -> None:
     """LocalStack keeps the objects of every instance in one folder of the system's, and leaves it there."""
     from localstack.services.s3.storage.ephemeral import EphemeralS3ObjectStore

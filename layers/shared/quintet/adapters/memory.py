@@ -42,6 +42,9 @@ class MemoryObjects:
         except KeyError:
             raise NotFound("there is no such object; it may have expired", key=key) from None
 
+    def part(self, key: str, start: int, length: int) -> bytes:
+        return self.get(key)[0][start : start + length]
+
     def size(self, key: str) -> int:
         return len(self.get(key)[0])
 

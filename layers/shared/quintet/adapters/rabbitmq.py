@@ -4,6 +4,7 @@ A queue is addressed by its name, through the default exchange. Nothing is lost 
 arrive twice, with the same `message_id`, where only the broker's answer was lost.
 """
 
+import json
 import logging
 import ssl
 import time
@@ -14,7 +15,9 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from quintet.adapters.rabbitmq_errors import house_errors
-from quintet.kernel.errors import QuintetError, Unavailable
+from quintet.adapters.secrets import secret_text
+from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
+from quintet.kernel.settings import BrokerSettings
 
 if TYPE_CHECKING:
     from pika import BasicProperties, BlockingConnection, ConnectionParameters
@@ -36,6 +39,18 @@ class BrokerAddress:
     password: str = field(default="guest", repr=False)
     vhost: str = "/"
     tls: bool = False
+
+
+def address_of(broker: BrokerSettings) -> BrokerAddress:
+    """Raises Misconfigured where its secret holds no user and password."""
+    user, password = broker.user, broker.password.get_secret_value()
+    if broker.secret_arn:
+        try:
+            secret = json.loads(secret_text(broker.secret_arn))
+            user, password = secret["username"], secret["password"]
+        except (ValueError, KeyError):
+            raise Misconfigured("RABBITMQ_SECRET_ARN: the secret is no JSON with username and password") from None
+    return BrokerAddress(broker.host, broker.port, user, password, broker.vhost, broker.tls)
 
 
 class RabbitMqPublisher:

@@ -1,4 +1,5 @@
-"""RabbitMQ's management API: virtual hosts, users, queues, and the policies that lead refused messages somewhere.
+"""RabbitMQ's management API: virtual hosts, users, queues, the exchanges that feed them, and the policies that lead
+refused messages somewhere.
 
 Everything may be asked for again. Dead letters are a policy, not an argument of the queue: clients that declare the
 queue `durable` and nothing else go on to do so.
@@ -7,7 +8,7 @@ queue `durable` and nothing else go on to do so.
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -29,6 +30,16 @@ class User(BaseModel):
     read: str = Field("", alias="Read")
 
 
+class Exchange(BaseModel):
+    """`queues` are those of the same topology that it feeds, each by its own name as routing key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(alias="Name", min_length=1)
+    kind: Literal["direct", "fanout", "headers", "topic"] = Field("fanout", alias="Type")
+    queues: list[str] = Field([], alias="Queues")
+
+
 class Topology(BaseModel):
     """What a stack asks for. `requests` are queues that have dead letters, `queues` such that have none."""
 
@@ -39,6 +50,7 @@ class Topology(BaseModel):
     vhost: str = Field("/", alias="VirtualHost", min_length=1)
     requests: list[str] = Field([], alias="Requests")
     queues: list[str] = Field([], alias="Queues")
+    exchanges: list[Exchange] = Field([], alias="Exchanges")
     users: list[User] = Field([], alias="Users")
 
 
@@ -72,6 +84,8 @@ class RabbitMqAdmin:
         for queue in wanted.requests:
             self.make_queue(wanted.vhost, queue)
             self.make_dead_letters(wanted.vhost, queue)
+        for exchange in wanted.exchanges:
+            self.make_exchange(wanted.vhost, exchange)
         for user in wanted.users:
             self.make_user(wanted.vhost, user, users[user.secret_arn])
 
@@ -98,6 +112,21 @@ class RabbitMqAdmin:
             "definition": {"dead-letter-exchange": "", "dead-letter-routing-key": queue + DEAD},
         }
         self._ask("PUT", f"policies/{_in_path(vhost)}/{_in_path(queue + DEAD)}", policy)
+
+    def make_exchange(self, vhost: str, exchange: Exchange) -> None:
+        """Durable, and bound to its queues. One that is there stays as it is, with what others have bound to it."""
+        path = f"exchanges/{_in_path(vhost)}/{_in_path(exchange.name)}"
+        found = self._ask("GET", path)
+        if found is None:
+            self._ask("PUT", path, {"type": exchange.kind, "durable": True})
+        elif found["type"] != exchange.kind:
+            raise Misconfigured(f"Exchange '{exchange.name}' is there already as '{found['type']}': delete it")
+        for queue in exchange.queues:
+            self._bind(vhost, exchange.name, queue)
+
+    def _bind(self, vhost: str, exchange: str, queue: str) -> None:
+        path = f"bindings/{_in_path(vhost)}/e/{_in_path(exchange)}/q/{_in_path(queue)}"
+        self._ask("POST", path, {"routing_key": queue})
 
     def make_user(self, vhost: str, user: User, credentials: Credentials) -> None:
         name = _in_path(credentials.user)

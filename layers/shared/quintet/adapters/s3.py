@@ -27,6 +27,13 @@ class S3Objects:
             answer = client("s3").get_object(Bucket=self.bucket, Key=key)
             return answer["Body"].read(), answer["ContentType"]
 
+    def part(self, key: str, start: int, length: int) -> bytes:
+        if length <= 0:
+            return b""
+        with _of(key):
+            answer = client("s3").get_object(Bucket=self.bucket, Key=key, Range=f"bytes={start}-{start + length - 1}")
+            return answer["Body"].read()
+
     def size(self, key: str) -> int:
         with _of(key):
             return client("s3").head_object(Bucket=self.bucket, Key=key)["ContentLength"]

@@ -21,6 +21,10 @@ class Objects(Protocol):
         """Body and content type. Raises NotFound."""
         ...
 
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """`length` bytes from `start`, fewer at the end. Raises NotFound."""
+        ...
+
     def size(self, key: str) -> int:
         """Bytes. Raises NotFound."""
         ...

@@ -6,8 +6,12 @@ The colours are of Okabe and Ito's palette, which people of any colour vision te
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from quintet.glucose.chart import Panel, Scale, labelled
-from quintet.glucose.drawing import (
+from quintet.glucose.chart import Panel, labelled
+from quintet.glucose.forecast import STEP
+from quintet.glucose.hypoglycaemia import LOW
+from quintet.glucose.messages import Forecast
+from quintet.glucose.units import in_unit
+from quintet.kernel.drawing import (
     Point,
     circle,
     document,
@@ -19,10 +23,7 @@ from quintet.glucose.drawing import (
     text,
     turned_text,
 )
-from quintet.glucose.forecast import STEP
-from quintet.glucose.hypoglycaemia import LOW
-from quintet.glucose.messages import Forecast
-from quintet.glucose.units import in_unit
+from quintet.kernel.scale import Scale
 
 WIDTH, HEIGHT = 1000, 600
 LEFT, RIGHT, TOP, BOTTOM = 80, 890, 130, 490

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from quintet.glucose.chart import Panel, Scale, labelled
-from quintet.glucose.drawing import RULE, Point, circle, document, group, line, polygon, polyline, text, turned_text
+from quintet.glucose.chart import Panel, labelled
 from quintet.glucose.figure import Figure
+from quintet.kernel.drawing import RULE, Point, circle, document, group, line, polygon, polyline, text, turned_text
+from quintet.kernel.scale import Scale
 
 LEFT, RIGHT, TOP, BOTTOM = 80, 171, 100, 80
 """Margins, with room for the legend on the right."""

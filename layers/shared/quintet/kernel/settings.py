@@ -127,3 +127,17 @@ class GrpcSettings(Settings):
     client_ca_file: str = setting(
         "GRPC_TLS_CLIENT_CA_FILE", "Certificates, PEM, by which clients must be signed; empty: any client.", default=""
     )
+
+
+class BrokerSettings(Settings):
+    """RabbitMQ; a room's own block says what it is for."""
+
+    host: str = setting("RABBITMQ_HOST", "Host of the broker; empty: there is none.", default="")
+    port: int = setting("RABBITMQ_PORT", "Port of the broker; 5671 with TLS.", default=5672, ge=1, le=65535)
+    user: str = setting("RABBITMQ_USER", "User of the broker.", default="guest")
+    password: SecretStr = setting("RABBITMQ_PASSWORD", "Password of the broker's user.", default=SecretStr("guest"))
+    secret_arn: str = setting(
+        "RABBITMQ_SECRET_ARN", "Secrets Manager secret with `username` and `password`, instead of the two.", default=""
+    )
+    vhost: str = setting("RABBITMQ_VHOST", "Virtual host of the broker.", default="/")
+    tls: bool = setting("RABBITMQ_SSL", "Speak TLS with the broker.", default=False)

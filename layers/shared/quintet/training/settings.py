@@ -3,24 +3,15 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import BeforeValidator
 
-from quintet.kernel.settings import Settings, setting
+from quintet.kernel.settings import BrokerSettings, Settings, setting
 
 
-class Broker(Settings):
+class Broker(BrokerSettings):
     """RabbitMQ. Without it the room serves HTTP and SQS alone."""
 
     enabled: bool = setting("ENABLE_RABBITMQ", "Tell outcomes on RabbitMQ; else on SQS queues.", default=True)
-    host: str = setting("RABBITMQ_HOST", "Host of the broker; empty: there is none.", default="")
-    port: int = setting("RABBITMQ_PORT", "Port of the broker; 5671 with TLS.", default=5672, ge=1, le=65535)
-    user: str = setting("RABBITMQ_USER", "User of the broker.", default="guest")
-    password: SecretStr = setting("RABBITMQ_PASSWORD", "Password of the broker's user.", default=SecretStr("guest"))
-    secret_arn: str = setting(
-        "RABBITMQ_SECRET_ARN", "Secrets Manager secret with `username` and `password`, instead of the two.", default=""
-    )
-    vhost: str = setting("RABBITMQ_VHOST", "Virtual host of the broker.", default="/")
-    tls: bool = setting("RABBITMQ_SSL", "Speak TLS with the broker.", default=False)
 
     @property
     def usable(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from quintet.adapters.dynamodb import DynamoRecords, done_messages
 from quintet.adapters.dynamodb_rows import DynamoRows
 from quintet.adapters.ecs_tasks import EcsTasks
-from quintet.adapters.rabbitmq import BrokerAddress, RabbitMqPublisher
+from quintet.adapters.rabbitmq import BrokerAddress, RabbitMqPublisher, address_of
 from quintet.adapters.s3 import S3Objects
 from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.adapters.sqs import SqsPublisher, SqsQueue
@@ -22,7 +22,7 @@ from quintet.entry.caller import ANYONE, ApiKeyGate, Caller, Gate
 from quintet.entry.claims import ClaimCheckQueue
 from quintet.entry.ports import Objects, Publisher, Queue
 from quintet.kernel.clock import Clock, SystemClock
-from quintet.kernel.errors import Misconfigured, Overloaded, QuintetError
+from quintet.kernel.errors import Overloaded, QuintetError
 from quintet.kernel.ids import new_id
 from quintet.kernel.log import logger
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
@@ -268,16 +268,7 @@ class TrainingRoom:
 
     @cached_property
     def broker_address(self) -> BrokerAddress:
-        """Raises Misconfigured where its secret holds no user and password."""
-        broker = self.broker
-        user, password = broker.user, broker.password.get_secret_value()
-        if broker.secret_arn:
-            try:
-                secret = json.loads(secret_text(broker.secret_arn))
-                user, password = secret["username"], secret["password"]
-            except (ValueError, KeyError):
-                raise Misconfigured("RABBITMQ_SECRET_ARN: the secret is no JSON with username and password") from None
-        return BrokerAddress(broker.host, broker.port, user, password, broker.vhost, broker.tls)
+        return address_of(self.broker)
 
     @cached_property
     def outbox(self) -> Outbox:

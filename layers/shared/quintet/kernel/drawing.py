@@ -21,11 +21,12 @@ class Point(NamedTuple):
     y: float
 
 
-def document(width: float, height: float, title: str, *content: str) -> str:
-    """A drawing on white that stands for itself."""
+def document(width: float, height: float, title: str, *content: str, description: str = "") -> str:
+    """A drawing on white that stands for itself; `description` is for those who can't see it."""
     return element(
         "svg",
         element("title", escape(_legible(title))),
+        element("desc", escape(_legible(description))) if description else "",
         rectangle(0, 0, width, height, fill="white"),
         *content,
         xmlns="http://www.w3.org/2000/svg",

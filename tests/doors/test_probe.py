@@ -10,7 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import HealthServicer
 
-from gpu_workers.forecaster.probe import main
+from gpu_workers.probe import main
 from infra.local.ports import free
 
 pytestmark = pytest.mark.enable_socket

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":  # no file of this folder hides a library's module
-    sys.path[0] = str(Path(__file__).parents[2])
+    sys.path[0] = str(Path(__file__).parents[1])
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
