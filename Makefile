@@ -92,6 +92,11 @@ bench: .venv/bench $(TRAINER_TESTS)/made  ## measure: INIT of every function, ac
 	@$(BIN)/python -m tests.bench.grpc_rate
 	@$(BIN)/python -m tests.bench.glucose_load
 	@$(BIN)/python -m tests.bench.relay_rate
+	@$(BIN)/python -m tests.bench.calibration_numbers
+	@$(BIN)/python -m tests.bench.streams_rate
+	@$(BIN)/python -m tests.bench.calibration_scale rate
+	@$(BIN)/python -m tests.bench.calibration_scale scale
+	@$(BIN)/python -m tests.bench.calibration_scale scale --poison 10
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.inference
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.training_overhead
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.detection_parity

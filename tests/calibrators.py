@@ -43,7 +43,9 @@ class Calibrators:
 
     @property
     def environment(self) -> dict[str, str]:
-        own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RABBITMQ_", "MLFLOW_"))}
+        own = {
+            name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RABBITMQ_", "MLFLOW_"))
+        }
         return {
             **own,
             "AWS_ENDPOINT_URL": self.aws,
@@ -99,6 +101,10 @@ class Calibrators:
         process = self.processes.pop(port)
         process.send_signal(signal.SIGTERM)
         return process.wait(60)
+
+    def outlive(self, port: int) -> int:
+        """The exit code of one that ends by itself."""
+        return self.processes.pop(port).wait(60)
 
     def close(self) -> None:
         for port in list(self.processes):

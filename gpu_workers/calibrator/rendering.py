@@ -18,6 +18,7 @@ from quintet.calibration.messages import Session
 from quintet.calibration.reliability import reliability_svg
 from quintet.calibration.report import Notes, build_report
 from quintet.calibration.report_html import report_html
+from quintet.calibration.texts_spanish import LANGUAGES
 from quintet.kernel.errors import Unavailable
 
 LOWEST_PRIORITY = 19
@@ -25,10 +26,11 @@ LOWEST_PRIORITY = 19
 Files = Mapping[str, tuple[bytes, str]]
 
 
-def rendered(session: Session, result: Result, notes: Notes, moment: datetime) -> Files:
-    """A session's report and its diagram: content and content type by name."""
-    report = build_report(session, result, notes, moment)
-    diagram = reliability_svg(result)
+def rendered(session: Session, result: Result, notes: Notes, moment: datetime, language: str = "en") -> Files:
+    """A session's report and its diagram, in a language of LANGUAGES: content and content type by name."""
+    texts = LANGUAGES[language]
+    report = build_report(session, result, notes, moment, texts)
+    diagram = reliability_svg(result, texts)
     return {
         REPORT_HTML: (report_html(report).encode(), "text/html; charset=utf-8"),
         REPORT_PDF: (report_pdf(report), "application/pdf"),
@@ -40,7 +42,8 @@ def rendered(session: Session, result: Result, notes: Notes, moment: datetime) -
 class Renderer:
     """One process, started with the first report and again after it died. Threads may share it; they wait in line."""
 
-    def __init__(self) -> None:
+    def __init__(self, language: str = "en") -> None:
+        self._language = language
         self._lock = Lock()
         self._pool: ProcessPoolExecutor | None = None
 
@@ -48,7 +51,7 @@ class Renderer:
         """As `rendered`. Raises Unavailable where the process died, and what `rendered` raises."""
         pool = self._running()
         try:
-            return pool.submit(rendered, session, result, notes, moment).result()
+            return pool.submit(rendered, session, result, notes, moment, self._language).result()
         except BrokenProcessPool as error:
             self._forget(pool)
             raise Unavailable("the process that draws reports has died", session=session.id) from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from io import BytesIO
+from threading import Lock
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -27,6 +28,9 @@ PADDING = 6.0
 INK, FAINT, RULE, ACCENT = (HexColor(color) for color in ("#1f2d44", "#55637a", "#d5dce6", "#0b4f86"))
 GOOD, REVIEW = HexColor("#005c48"), HexColor("#8f3900")
 
+_ALONE = Lock()
+"""reportlab's typefaces and parsers are the same for all documents."""
+
 BODY = ParagraphStyle("body", fontName=REGULAR, fontSize=9.5, leading=13.5, textColor=INK, spaceAfter=5)
 SMALL = ParagraphStyle("small", BODY, fontSize=9, leading=12, spaceAfter=0)
 QUIET = ParagraphStyle("quiet", SMALL, textColor=FAINT)
@@ -44,7 +48,12 @@ _RULED = [
 
 
 def report_pdf(report: Report) -> bytes:
-    """For letters that the typefaces don't have stands U+FFFD."""
+    """For letters that the typefaces don't have stands U+FFFD. Threads wait for one another."""
+    with _ALONE:
+        return _document(report)
+
+
+def _document(report: Report) -> bytes:
     register()
     target = BytesIO()
     document = SimpleDocTemplate(

@@ -193,13 +193,17 @@ class CalibratorWorker:
 
     @cached_property
     def renderer(self) -> Renderer:
-        return Renderer()
+        return Renderer(read(settings.Reports).language)
 
     @cached_property
     def tracker(self) -> Tracker | None:
         if not self.mlflow.uri:
             return None
-        return Tracker(MlflowExperiments(self.mlflow.uri, self.room.clock), parquet.table, self.mlflow.experiment)
+        return Tracker(
+            MlflowExperiments(self.mlflow.uri, self.room.clock, scratch=self.mlflow.artifacts),
+            parquet.table,
+            self.mlflow.experiment,
+        )
 
     def watch(self, live: Live) -> None:
         """Have its run logged; the same session may be given again."""
@@ -230,6 +234,7 @@ class CalibratorWorker:
             conflicts=live.join.conflicts,
             duplicates=live.repeats,
             strays=len(live.strays),
+            unlabelled=live.unlabelled,
             troubles=[live.trouble] if live.trouble else [],
         )
         return self.renderer.render(live.session, result, notes, live.session.ended_at or self.room.clock.now())

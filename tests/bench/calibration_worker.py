@@ -1,5 +1,4 @@
-"""The calibrator's own main, on a store in a folder, with a clock on each message: the process that calibration_scale.py
-measures.
+"""The calibrator's own main, on a store in a folder, with a clock on each message: what calibration_scale.py measures.
 
 A message's inputs begin with the moment at which the batch's second half was published (a float64 of time.monotonic):
 when that batch is acknowledged, the difference is noted. On SIGTERM the notes are written to BENCH_NOTES as JSON.

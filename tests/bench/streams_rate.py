@@ -91,6 +91,7 @@ def fill(task: Task, per_queue: int, body: bytes) -> None:
     names = [queue for session in range(task.sessions) for queue in task.queues(session).values()]
     for queue in names:
         channel.queue_declare(queue, arguments={"x-expires": 600_000})
+        channel.queue_purge(queue)
     for _ in range(per_queue):
         for queue in names:
             channel.basic_publish("", queue, body)
@@ -177,7 +178,7 @@ class Committer:
     def recovered(self, session: str) -> None: ...
 
     def _commit(self) -> None:
-        while self._left:
+        while self._left > 0:
             time.sleep(COMMIT_SECONDS)
             batch = [self._got.popleft() for _ in range(len(self._got))]
             self._streams.settle(batch)

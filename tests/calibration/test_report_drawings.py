@@ -141,7 +141,7 @@ def test_histogram_bars_are_to_scale() -> None:
 
 
 def test_each_panel_has_the_batches_of_its_stage() -> None:
-    result = a_result()
+    result = a_result(sharpness=1.0)
     alpha, bound, coverage, sets = series_of(result)
     assert list(alpha.places) == list(bound.places) == list(range(5, 9))
     assert list(coverage.places) == list(sets.places) == list(range(9, 40))

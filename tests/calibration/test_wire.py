@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from quintet.calibration.pb.calibration_pb2 import Predictions
 from quintet.calibration.pb.dataset_pb2 import DataBatchLabeled
+from quintet.calibration.predictions import MOST_SAMPLES
 from quintet.calibration.wire import (
     HIGHEST_INDEX,
-    MOST_SAMPLES,
     InputsHalf,
     OutputsHalf,
     agree,
@@ -172,7 +172,14 @@ def test_what_is_labels_and_what_is_data_is_told_apart() -> None:
 
 # What can't be used
 
-GARBAGE = (b"\xff\xff\xff", b"{}", b"\x0a\x10short", part(1, b"") + b"\x07", part(4, b"\xff") + part(1, bytes(4)))
+GARBAGE = (
+    part(1, part(1, bytes(5))),
+    b"\xff\xff\xff",
+    b"{}",
+    b"\x0a\x10short",
+    part(1, b"") + b"\x07",
+    part(4, b"\xff") + part(1, bytes(4)),
+)
 
 BAD_INPUTS = {
     "nothing at all": (b"", "neither data nor labels"),

@@ -127,11 +127,15 @@ class World:
     def session(self, session_id: str) -> Session:
         return self.ledger.read(session_id)
 
+    def keys(self, prefix: str) -> list[str]:
+        return [key for key in self.objects.keys() if key.startswith(prefix)]  # noqa: SIM118
+
 
 class Worker:
     def __init__(self, world: World) -> None:
         self._world = world
-        fate, self.events = world.fate, []
+        fate = world.fate
+        self.events: list[tuple[str, Any]] = []
         means = Means(
             Ledger(Mortal(world.rows, {"write"}, fate), SystemClock()),  # type: ignore[arg-type]
             Mortal(world.streams, {"settle"}, fate),  # type: ignore[arg-type]
@@ -150,7 +154,6 @@ class Worker:
         self.closing = Closing(self.calibrator, Aftermath(files=report, tell=self._tell))
         self.tending = Tending(self.calibrator, self.closing, connections_queue="connections")
         self.admission = Admission(self.calibrator, self.tending.pause_listening)
-        self.events: list[tuple[str, Any]] = []
         if world.deaths == 0:
             world.ledger.announce(self.calibrator.tenure.worker)
             world.streams.start(self)

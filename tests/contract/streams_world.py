@@ -19,13 +19,14 @@ PATIENCE = 60.0
 
 
 class Probe:
-    """`away` makes it refuse, a cleared `gate` makes it block."""
+    """`away` makes it refuse, `refusals` that many times; a cleared `gate` makes it block."""
 
     def __init__(self) -> None:
         self.got: list[Delivery] = []
         self.troubles: list[tuple[str, str, bool]] = []
         self.recoveries: list[str] = []
         self.refused = 0
+        self.refusals = 0
         self.away = False
         self.fault: Exception | None = None
         self.gate = Event()
@@ -37,7 +38,7 @@ class Probe:
             fault, self.fault = self.fault, None
             raise fault
         with self._noted():
-            if self.away:
+            if self.away or self.refused < self.refusals:
                 self.refused += 1
                 raise Unavailable("the journal does not answer")
             self.got.append(delivery)

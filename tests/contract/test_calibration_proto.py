@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 
-from quintet.calibration.pb import calibration_pb2, dataset_pb2, mlflow_probs_pb2, new_client_july_pb2, new_client_pb2
+from quintet.calibration.pb import calibration_pb2, dataset_pb2, new_client_july_pb2, new_client_pb2
 from quintet.calibration.wire import inputs_half, outputs_half
 from tests.calibration import old_clients
 
@@ -17,9 +17,6 @@ FIELDS = {
     "quintet.calibration.dataset.DataBatchUnlabeled": "bytes=1, int32=2, bool=3, string=4",
     "quintet.calibration.predictions.PredictionList": "repeated float=1",
     "quintet.calibration.predictions.Predictions": "repeated PredictionList=1, bool=2, int32=3, string=4",
-    "quintet.calibration.mlflow_probs.PredictionList": "repeated float=1",
-    "quintet.calibration.mlflow_probs.MlflowProbs": "repeated PredictionList=1, int32=2, string=3, string=4, bytes=5, "
-    "repeated int32=6",
 }
 
 TYPES = {
@@ -30,7 +27,7 @@ TYPES = {
     FieldDescriptor.TYPE_STRING: "string",
 }
 
-FILES = [module.DESCRIPTOR for module in (new_client_pb2, dataset_pb2, calibration_pb2, mlflow_probs_pb2)]
+FILES = [module.DESCRIPTOR for module in (new_client_pb2, dataset_pb2, calibration_pb2)]
 
 HALVES = b"\x00\x00\x00\x3f\x00\x00\x80\xbf"  # 0.5 and -1
 

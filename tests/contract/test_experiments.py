@@ -127,6 +127,13 @@ def test_a_run_is_found_again_by_its_tags_in_its_experiment(seen: Seen, run: str
     assert seen.status(run) == "RUNNING"
 
 
+@pytest.mark.parametrize("session", ["it's", 'a"b', "a\\b", "a%27b", "a`b", "ü\n\t", "x OR 1=1 --", "s" * 300])
+def test_a_run_is_found_again_whatever_its_session_is_called(seen: Seen, experiment: str, session: str) -> None:
+    run = seen.port.open(experiment, session, {"quintet.session": session})
+    assert seen.port.open(experiment, session, {"quintet.session": session}) == run
+    assert seen.port.open(experiment, session, {"quintet.session": session + "2"}) != run
+
+
 def test_params_stay_as_they_were_first_said(seen: Seen, run: str) -> None:
     many = {f"p{number}": str(number) for number in range(250)}
     seen.port.params(run, many)

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -271,10 +272,35 @@ class TestSession:
         assert probe.bodies("ada", "outputs") == [body, body]
 
 
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[type[BaseException]]:
+    """What threads have ended with."""
+    types: list[type[BaseException]] = []
+    monkeypatch.setattr(threading, "excepthook", lambda end: types.append(end.exc_type))
+    return types
+
+
 @pytest.mark.enable_socket
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_receivers_own_error_is_told_and_the_streams_go_on(
+def test_nothing_is_handed_over_between_a_refusal_and_the_next_connection(
     world: RabbitMqWorld, started: Started, probe: Probe
+) -> None:
+    """Though many messages are read at once: each would come twice."""
+    streams, bodies = started(prefetch=50), [b"%d" % number for number in range(30)]
+    probe.gate.clear()
+    streams.open("ada", "ada", world.make("ada"))
+    world.put("ada", "inputs", *bodies)
+    assert probe.wait(lambda: probe.got)
+    time.sleep(0.3)
+    probe.refusals = 1
+    probe.gate.set()
+    assert probe.wait(lambda: len(probe.got) == 1 + len(bodies))
+    assert probe.bodies("ada") == [b"0", *bodies]
+    assert [one.redelivered for one in probe.got[:2]] == [False, True]
+
+
+@pytest.mark.enable_socket
+def test_a_receivers_own_error_is_told_and_the_streams_go_on(
+    world: RabbitMqWorld, started: Started, probe: Probe, told: list[type[BaseException]]
 ) -> None:
     streams = started()
     opened(streams, world, probe, "ada")
@@ -283,6 +309,7 @@ def test_a_receivers_own_error_is_told_and_the_streams_go_on(
     assert probe.wait(lambda: probe.bodies("ada") == [b"first", b"first", b"second"])
     assert streams.state().connected
     assert probe.troubles == []
+    assert told == [KeyError]
 
 
 @pytest.mark.enable_socket
@@ -366,8 +393,7 @@ def test_pika_still_reads_as_many_bytes_as_it_is_told() -> None:
     assert hasattr(SelectConnection, "_on_stream_connected")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_lasting_thread_begins_again_until_it_is_stopped() -> None:
+def test_a_lasting_thread_begins_again_until_it_is_stopped(told: list[type[BaseException]]) -> None:
     begun: list[float] = []
 
     def work() -> None:
@@ -382,4 +408,4 @@ def test_a_lasting_thread_begins_again_until_it_is_stopped() -> None:
     while len(begun) < 3 and time.monotonic() < deadline:
         time.sleep(0.01)
     thread.stop(10)
-    assert len(begun) == 3
+    assert (len(begun), told) == (3, [ValueError, ValueError])

@@ -127,8 +127,9 @@ class Scene:
                 channel.queue_declare(queue, durable=True)
 
     def publish(self, queue: str, *bodies: bytes, exchange: str = "") -> None:
-        """Persistent, as the dispatcher and the clients do."""
+        """Persistent, as the dispatcher and the clients do; and the broker has them once this returns."""
         with self._channel() as channel:
+            channel.confirm_delivery()
             for body in bodies:
                 channel.basic_publish(exchange, queue, body, pika.BasicProperties(delivery_mode=2))
 
@@ -142,6 +143,9 @@ class Scene:
         """Messages that wait there; those under way to a consumer don't count."""
         with self._channel() as channel:
             return sum(channel.queue_declare(queue, passive=True).method.message_count for queue in queues)
+
+    def await_empty(self, *queues: str) -> None:
+        until(lambda: self.left(*queues) == 0)
 
     def register(self, port: int, client: str, shape: str = "two queues", **more: str) -> None:
         answer = registered(port, client, shape, **more)

@@ -1,18 +1,16 @@
-"""The calibrator as a process, between a real broker and a store: what is killed and what comes wrong changes nothing."""
+"""The calibrator as a process, between a real broker and a store: undisturbed, and killed wherever it is."""
 
-import io
 import json
 import os
 import random
+import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
-import httpx
-import pyarrow.parquet
 import pytest
 
-from infra.local.endpoints import Endpoints
 from tests import brokers
-from tests.calibration.world import inputs_of as world_inputs_of
 from tests.calibrators import until
 from tests.integration.calibration_scene import (
     CLASSES,
@@ -29,39 +27,31 @@ from tests.integration.calibration_scene import (
     sent,
     some_batches,
 )
+from tests.integration.calibration_servers import download, metric, parquet_of, the_run
 
+DYING = Path(__file__).with_name("dying_calibrator.py")
 PREFIX = "Calibration Experiment for MNIST"
-
-
-@pytest.fixture(scope="module")
-def aws(request: pytest.FixtureRequest) -> str:
-    """Nothing needs to be deployed there: AWS_ENDPOINT_URL may name any."""
-    if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
-        return endpoint
-    cloud: Endpoints = request.getfixturevalue("cloud")
-    return str(cloud.aws)
-
-
-@pytest.fixture(scope="module")
-def mlflow(request: pytest.FixtureRequest) -> str:
-    if uri := os.environ.get("MLFLOW_TRACKING_URI"):
-        return uri
-    cloud: Endpoints = request.getfixturevalue("cloud")
-    if cloud.mlflow is None:
-        pytest.skip("no MLflow: see infra/local/mlflow_server.py")
-    return cloud.mlflow
-
-
-@pytest.fixture
-def scene(broker: brokers.TestBroker, aws: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene_at(broker.address, aws, tmp_path_factory.mktemp("scene")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[ConnectionsService]:
     with connections_service() as made:
         yield made
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A worker that outlives those that tests start and kill."""
+
+    scene: Scene
+    survivor: int
+
+
+@pytest.fixture(scope="module")
+def pair(broker: brokers.TestBroker, aws_endpoint: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
+    folder = tmp_path_factory.mktemp("pair")
+    with scene_at(broker.address, aws_endpoint, folder, CALIBRATION_KEEP_INPUTS="true") as scene:
+        yield Pair(scene, scene.workers.start())
 
 
 class Quiet:
@@ -73,11 +63,15 @@ class Quiet:
 
 @pytest.fixture(scope="module")
 def quiet(
-    broker: brokers.TestBroker, aws: str, mlflow: str, service: ConnectionsService,
+    broker: brokers.TestBroker, aws_endpoint: str, mlflow: str, service: ConnectionsService,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Quiet]:  # fmt: skip
-    settings = {"MLFLOW_TRACKING_URI": mlflow, "CONNECTIONS_SERVICE_URL": service.url}
-    with scene_at(broker.address, aws, tmp_path_factory.mktemp("quiet"), **settings) as scene:
+    settings = {
+        "MLFLOW_TRACKING_URI": mlflow,
+        "CONNECTIONS_SERVICE_URL": service.url,
+        "CALIBRATION_LEASE_SECONDS": "15",
+    }
+    with scene_at(broker.address, aws_endpoint, tmp_path_factory.mktemp("quiet"), **settings) as scene:
         scene.declare("calibration_service_connections_queue")
         yield Quiet(scene, scene.workers.start())
 
@@ -100,7 +94,7 @@ class TestUndisturbed:
         assert (ended.state, ended.reason) == ("COMPLETED", "")
         assert quiet.scene.result(client) == evaluated(found)
         assert all(quiet.scene.file(client, name) for name in FILES)
-        until(lambda: quiet.scene.left(inputs_queue, outputs_queue) == 0)
+        quiet.scene.await_empty(inputs_queue, outputs_queue)
 
     def test_its_run_is_in_mlflow(self, quiet: Quiet, mlflow: str) -> None:
         client, found = f"run-{os.getpid()}", some_batches(seed=3)
@@ -117,7 +111,8 @@ class TestUndisturbed:
             logged = metric(mlflow, run, f"batch/{key}")
             assert logged == {batch["index"]: pytest.approx(batch[key], rel=1e-12) for batch in history}
         assert {one["key"]: one["value"] for one in run["data"]["metrics"]}["accuracy"] == session.summary["accuracy"]
-        for index, (probabilities, labels) in enumerate(found):
+        for index in (0, 11, 23):
+            probabilities, labels = found[index]
             table = parquet_of(mlflow, run, f"batches/{client}/batch{index}-{client}.parquet")
             assert table.column_names == ["input", "probabilities"]
             assert table.column("probabilities").to_pylist() == probabilities.tolist()
@@ -155,34 +150,69 @@ class TestUndisturbed:
         assert quiet.scene.result("twice") == evaluated(found)
 
 
-def api(mlflow: str, path: str, **body: object) -> dict[str, object]:
-    return httpx.post(f"{mlflow}/api/2.0/mlflow/{path}", json=body, timeout=30).raise_for_status().json()
+class TestWorkersThatDie:
+    @pytest.mark.parametrize("moment", [1, 3, 6, 8, 10, 13, 15, 17, 19, 22])
+    def test_another_goes_on_from_whatever_write(self, pair: Pair, moment: int) -> None:
+        """Of about 24 steps in all: the registration, the journal, acknowledgements, the end, the files of it."""
+        client, found = f"dies-at-{moment}", some_batches(8, seed=moment)
+        dying = pair.scene.workers.launch(DYING, DIES_AT=str(moment))
+        pair.scene.send(client, found)
+        pair.scene.workers.await_serving(dying)
+        pair.scene.register_somehow(dying, pair.survivor, client)
+        session = pair.scene.ended(client)
+        assert (session.state, session.reason) == ("COMPLETED", "")
+        assert pair.scene.result(client) == evaluated(found)
+        assert all(pair.scene.file(client, name) for name in FILES)
+        assert pair.scene.workers.outlive(dying) == -signal.SIGKILL
+        pair.scene.await_empty(*queues_of(client))
 
+    def test_one_that_is_killed_while_it_streams(self, pair: Pair) -> None:
+        client, found = "killed-midway", some_batches(30)
+        pair.scene.declare(*queues_of(client))
+        first = pair.scene.workers.start()
+        pair.scene.register(first, client)
+        inputs, outputs = sent(found)
+        pair.scene.publish(queues_of(client)[0], *inputs[:20])
+        pair.scene.publish(queues_of(client)[1], *outputs[9:])
+        pair.scene.await_empty(*queues_of(client))
+        pair.scene.workers.kill(first)
+        pair.scene.publish(queues_of(client)[0], *inputs[15:])
+        pair.scene.publish(queues_of(client)[1], *outputs[:12])
+        assert pair.scene.ended(client).lineage[-1].worker != pair.scene.ended(client).lineage[0].worker
+        assert pair.scene.result(client) == evaluated(found)
 
-def the_run(mlflow: str, experiment: str) -> dict:
-    answer = httpx.get(
-        f"{mlflow}/api/2.0/mlflow/experiments/get-by-name", params={"experiment_name": experiment}, timeout=30
-    )
-    known = answer.raise_for_status().json()["experiment"]
-    runs = api(mlflow, "runs/search", experiment_ids=[known["experiment_id"]])["runs"]
-    assert len(runs) == 1
-    return runs[0]
+    def test_one_that_sleeps_through_its_lease_harms_nothing_and_serves_on(self, pair: Pair) -> None:
+        client, found = "served-by-a-sleeper", some_batches(30)
+        pair.scene.declare(*queues_of(client))
+        sleeper = pair.scene.workers.start(CLIENT_TIMEOUT_SECONDS="3")
+        pair.scene.register(sleeper, client)
+        inputs, outputs = sent(found)
+        pair.scene.publish(queues_of(client)[0], *inputs[:20])
+        pair.scene.publish(queues_of(client)[1], *outputs[:10])
+        pair.scene.workers.signal(sleeper, signal.SIGSTOP)
+        until(lambda: pair.scene.session(client).fence == 2)
+        pair.scene.workers.signal(sleeper, signal.SIGCONT)
+        pair.scene.publish(queues_of(client)[0], *inputs[20:])
+        pair.scene.publish(queues_of(client)[1], *outputs[10:])
+        assert pair.scene.ended(client).state == "COMPLETED"
+        assert pair.scene.result(client) == evaluated(found)
+        pair.scene.send("after-sleep", found)
+        until(lambda: registered(sleeper, "after-sleep").status == "OK")
+        assert pair.scene.ended("after-sleep").lineage[0].worker not in [
+            one.worker for one in pair.scene.session(client).lineage
+        ]
+        assert pair.scene.result("after-sleep") == evaluated(found)
+        assert pair.scene.workers.stop(sleeper) == 0
 
-
-def metric(mlflow: str, run: dict, key: str) -> dict[int, float]:
-    """Value by step; a step that was logged twice would be seen."""
-    query = {"run_id": run["info"]["run_id"], "metric_key": key}
-    answer = httpx.get(f"{mlflow}/api/2.0/mlflow/metrics/get-history", params=query, timeout=30).raise_for_status()
-    found = answer.json().get("metrics", [])
-    assert len({one.get("step", 0) for one in found}) == len(found)
-    return {int(one.get("step", 0)): one["value"] for one in found}
-
-
-def download(mlflow: str, run: dict, path: str) -> bytes:
-    """Through the server, as its artifacts' address says."""
-    folder = run["info"]["artifact_uri"].removeprefix("mlflow-artifacts:/")
-    return httpx.get(f"{mlflow}/api/2.0/mlflow-artifacts/artifacts/{folder}/{path}", timeout=30).raise_for_status().content
-
-
-def parquet_of(mlflow: str, run: dict, path: str) -> pyarrow.Table:
-    return pyarrow.parquet.read_table(io.BytesIO(download(mlflow, run, path)))
+    def test_one_that_is_told_to_stop_hands_over_at_once(self, pair: Pair) -> None:
+        client, found = "handed-over", some_batches(12)
+        pair.scene.declare(*queues_of(client))
+        first = pair.scene.workers.start(CALIBRATION_LEASE_SECONDS="600")
+        pair.scene.register(first, client)
+        inputs, outputs = sent(found)
+        pair.scene.publish(queues_of(client)[0], *inputs)
+        pair.scene.await_empty(*queues_of(client))
+        assert pair.scene.workers.stop(first) == 0
+        pair.scene.publish(queues_of(client)[1], *outputs)
+        assert pair.scene.ended(client).fence == 2
+        assert pair.scene.result(client) == evaluated(found)

@@ -12,10 +12,8 @@ from infra.local.demo import calibration
 from infra.local.demo.calibration_messages import BATCH, Rows, disordered, judged, messages
 from infra.local.errors import CloudError
 from quintet.adapters.memory import MemoryObjects
-from quintet.adapters.s3_streams import S3Streams
 from quintet.calibration.evaluation import Evaluator, Result
 from quintet.calibration.wire import inputs_half, outputs_half
-from tests.calibration.naive_receiver import NaiveReceiver
 
 SILENT = Console(quiet=True)
 
@@ -52,6 +50,20 @@ def test_every_message_is_sent_and_some_are_twice(rows: Rows) -> None:
     assert disordered(once)[: len(once)] != once
 
 
+def test_without_a_broker_messages_lie_where_the_worker_looks() -> None:
+    objects = MemoryObjects()
+
+    class S3:
+        def put_object(self, **asked: Any) -> None:
+            objects.put(asked["Key"], asked["Body"])
+
+    line = calibration.Bucket(S3(), "bucket", "a/client")
+    for body in (b"first", b"second"):
+        line.send("inputs", body)
+    prefix = "calibration/streams/a%2Fclient/inputs/"
+    assert [objects.get(key)[0] for key, _, _ in objects.list(prefix, 10)] == [b"first", b"second"]
+
+
 def test_numbers_that_differ_end_the_demonstration(rows: Rows, result: Result) -> None:
     calibration.compare(result, rows, SILENT)
     other = Rows(rows.images, rows.probabilities[::-1], rows.labels)
@@ -65,7 +77,7 @@ def test_a_file_of_another_kind_ends_it_too(tmp_path: Any) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, headers={"Content-Type": request.headers["Accept"]}, text="iVBORw0KGgo")
 
-    with httpx.Client(transport=httpx.MockTransport(answer), base_url="http://room") as api:
-        with pytest.raises(httpx.DecodingError, match="report is no text/html"):
-            calibration.fetch(api, "one", tmp_path, SILENT)
+    api = httpx.Client(transport=httpx.MockTransport(answer), base_url="http://room")
+    with api, pytest.raises(httpx.DecodingError, match="report is no text/html"):
+        calibration.fetch(api, "one", tmp_path, SILENT)
     assert not list(tmp_path.iterdir())

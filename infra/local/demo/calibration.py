@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -42,6 +43,7 @@ class Line(Protocol):
     """Where a client's messages go."""
 
     def send(self, side: Side, body: bytes) -> None: ...
+    def close(self) -> None: ...
 
 
 def show(endpoints: Endpoints, pictures: Path, console: Console) -> None:
@@ -51,9 +53,9 @@ def show(endpoints: Endpoints, pictures: Path, console: Console) -> None:
         f"a naive Bayes classifier that has learnt {TRAINED} of scikit-learn's handwritten digits, and its "
         f"probabilities for {len(rows.labels)} others: {rows.batches} batches of {BATCH}"
     )
-    line = line_of(endpoints, client, console)
-    register(str(room.grpc), key, client, console)
-    stream(rows, line, console)
+    with closing(line_of(endpoints, client, console)) as line:
+        register(str(room.grpc), key, client, console)
+        stream(rows, line, console)
     with httpx.Client(base_url=str(room.http), headers={"X-API-Key": key}, timeout=60) as api:
         session = ended(api, rows.batches, console)
         result = Result.model_validate(asked(api, f"/sessions/{session['session_id']}/result").json())
@@ -95,13 +97,17 @@ class Broker:
 
     def __init__(self, url: str, queues: tuple[str, str]) -> None:
         self._queues: Mapping[Side, str] = {"inputs": queues[0], "outputs": queues[1]}
-        self._channel = pika.BlockingConnection(pika.URLParameters(url)).channel()
+        self._connection = pika.BlockingConnection(pika.URLParameters(url))
+        self._channel = self._connection.channel()
         self._channel.confirm_delivery()
         for queue in queues:
             self._channel.queue_declare(queue, durable=True)
 
     def send(self, side: Side, body: bytes) -> None:
         self._channel.basic_publish("", self._queues[side], body, pika.BasicProperties(delivery_mode=2))
+
+    def close(self) -> None:
+        self._connection.close()
 
     def __str__(self) -> str:
         return f"RabbitMQ's queues {' and '.join(self._queues.values())}"
@@ -118,6 +124,9 @@ class Bucket:
     def send(self, side: Side, body: bytes) -> None:
         self._sent += 1
         self._s3.put_object(Bucket=self._bucket, Key=f"{self._prefix}/{side}/{self._sent:06d}", Body=body)
+
+    def close(self) -> None:
+        """There is nothing to close."""
 
     def __str__(self) -> str:
         return f"s3://{self._bucket}/{self._prefix}/"

@@ -22,7 +22,8 @@ def table(columns: Mapping[str, Column]) -> bytes:
     from pyarrow import parquet
 
     content = BytesIO()
-    parquet.write_table(pyarrow.table({name: _array(column) for name, column in columns.items()}), content)
+    made = pyarrow.table({name: _array(column) for name, column in columns.items()})
+    parquet.write_table(made, content, use_dictionary=False)  # measurements seldom repeat: it costs most of the time
     return content.getvalue()
 
 

@@ -183,7 +183,8 @@ class Calibrator:
             self.on_admitted(live)
             if live.sealed is not None:
                 live.end(live.sealed)
-            if live.ending is None:
+            if live.sealed is None and (live.ending is None or live.ending.state == "COMPLETED"):
+                live.ended_at = stopwatch()  # what is complete by its journal may have copies on its queues
                 self.streams.open(live.session.id, live.session.client_id, queues_of(live.session))
             self._look(live)
 

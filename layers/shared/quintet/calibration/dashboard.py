@@ -92,8 +92,8 @@ def _panel(left: float, top: float, series: Series, texts: Texts) -> Iterator[st
     panel = _frame(left, top, series)
     yield from value_axis(panel, whole=series.whole)
     yield from category_axis(panel, texts.batch, whole=True)
-    yield from _level(panel, series)
     yield from _line(panel, series)
+    yield from _level(panel, series)
 
 
 def _frame(left: float, top: float, series: Series) -> Frame:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +66,12 @@ class Taken:
     @property
     def labels(self) -> NDArray[np.int64]:
         """Of inputs that have them."""
-        assert self.side == INPUTS and self.values is not None
-        return self.values  # type: ignore[return-value]
+        return cast("NDArray[np.int64]", self.values)
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """Of outputs."""
-        assert self.side == OUTPUTS and self.values is not None
-        return self.values  # type: ignore[return-value]
+        return cast("NDArray[np.float32]", self.values)
 
     @property
     def memory(self) -> int:

@@ -114,6 +114,12 @@ class Live:
         """What stands in its way, in a sentence; empty where nothing does."""
         return f"{self.session.client_id} waits: {self.trouble}" if self.trouble else ""
 
+    @property
+    def unlabelled(self) -> int:
+        """Batches without labels, which can't be judged."""
+        with self.lock:
+            return sum(batch.accuracy is None and batch.rows > 0 for batch in self._history)
+
     def fail(self, reason: str) -> None:
         self.end(End("FAILED", reason))
 

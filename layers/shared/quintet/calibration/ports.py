@@ -21,7 +21,10 @@ class Measurement:
 
 
 class Experiments(Protocol):
-    """Where data scientists watch runs. Raises Unavailable and nothing else: a record is no reason to fail."""
+    """Where data scientists watch runs.
+
+    Raises Unavailable where it is away, Conflict where it answers and refuses, and nothing else.
+    """
 
     def open(self, experiment: str, run_name: str, tags: Mapping[str, str]) -> str:
         """The id of the experiment's run that has these tags, now running; a new one called `run_name` else."""

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from quintet.calibration.messages import Registration
+from quintet.calibration.wire import shape_of
 from quintet.kernel.errors import InvalidInput
 
 CLIENT_CHARACTERS = 200
@@ -76,6 +77,7 @@ def checked(registration: Registration) -> Registration:
         text = getattr(registration, name)
         if len(text) > TEXT_CHARACTERS or not text.isprintable():
             raise InvalidInput(f"{name}: at most {TEXT_CHARACTERS} characters, none of them a control character")
+    shape_of(registration.inputs_format)
     return registration
 
 

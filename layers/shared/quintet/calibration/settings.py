@@ -124,10 +124,18 @@ class Mlflow(Settings):
     artifacts: str = setting("ARTIFACTS_PATH", "Folder for files on their way to MLflow.", default="artifacts")
 
 
+class Reports(Settings):
+    """What clients read."""
+
+    language: str = setting("REPORT_LANGUAGE", "`en` or `es`.", default="en", pattern="^(en|es)$")
+
+
 class Connections(Settings):
     """The service that is told how sessions end."""
 
-    url: str = setting("CONNECTIONS_SERVICE_URL", "Its address; empty: nobody is told.", default="")
+    url: str = setting(
+        "CONNECTIONS_SERVICE_URL", "Its address; empty: nobody is told.", default="", pattern="^(|https?://.+)$"
+    )
 
 
 class Keys(Settings):

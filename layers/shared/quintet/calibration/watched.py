@@ -30,8 +30,9 @@ class Watched:
 
     def params(self) -> Mapping[str, object]:
         session = self.session
+        names = {"client_id": session.client_id, "session_id": session.id}
         formats = {"inputs_format": session.inputs_format, "outputs_format": session.outputs_format}
-        return {**self.settings, **formats, "model_type": session.model_type, "registered_by": session.via}
+        return {**names, **self.settings, **formats, "model_type": session.model_type, "registered_by": session.via}
 
     def batches(self, after: int) -> Sequence[BatchMetrics]:
         return self.live.history(after)

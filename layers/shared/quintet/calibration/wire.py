@@ -14,30 +14,26 @@ from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
 from re import ASCII, fullmatch
-from typing import TypeVar
 
 import numpy as np
-from google.protobuf.message import DecodeError, Message
 from numpy.typing import NDArray
 
 from quintet.calibration.messages import INPUTS, OUTPUTS, Side
-from quintet.calibration.pb.calibration_pb2 import Predictions
 from quintet.calibration.pb.dataset_pb2 import DataBatchLabeled, DataBatchUnlabeled
+from quintet.calibration.predictions import (
+    MOST_SAMPLES,
+    Probabilities,
+    parsed,
+    predictions,
+    refuse_others_than_probabilities,
+    start_of_row,
+)
 from quintet.kernel.errors import InvalidInput
 
 HIGHEST_INDEX = 1_000_000
-MOST_SAMPLES = 100_000
-"""In one batch: a few bytes on the wire can make many objects here."""
-
-LARGEST_UNUSUAL = 1024 * 1024
-"""Bytes of predictions that are not encoded row by row alike: they are read one by one, while all others wait."""
-
-SUM_TOLERANCE = 0.01
 
 Labels = NDArray[np.int64]
-Probabilities = NDArray[np.float32]
 Shape = tuple[int, ...]
-Sent = TypeVar("Sent", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +78,7 @@ Half = InputsHalf | OutputsHalf
 
 def inputs_half(body: bytes, highest: int = HIGHEST_INDEX) -> InputsHalf:
     """Of either shape. Raises InvalidInput, also for an index above `highest`."""
-    labelled = _parsed(DataBatchLabeled, body, INPUTS)
+    labelled = parsed(DataBatchLabeled, body, INPUTS)
     sent = _unlabelled(labelled, body) or labelled
     labels = _labels(sent) if isinstance(sent, DataBatchLabeled) else None
     index, data = _index(sent.batch_index, highest, INPUTS), sent.data
@@ -94,14 +90,14 @@ def inputs_half(body: bytes, highest: int = HIGHEST_INDEX) -> InputsHalf:
 
 def outputs_half(body: bytes, highest: int = HIGHEST_INDEX) -> OutputsHalf:
     """Raises InvalidInput, also for an index above `highest` and for rows that are no probabilities."""
-    sent, found = _predictions(body)
+    sent, found = predictions(body)
     index = _index(sent.batch_index, highest, OUTPUTS)
     if not len(found) and not sent.eof:
         raise InvalidInput(f"outputs {index} hold no predictions: send a row a sample, or say that it is the end")
     if len(found) > MOST_SAMPLES:
         raise InvalidInput(f"outputs {index} have {len(found)} rows: send batches of {MOST_SAMPLES} at most")
     if len(found):
-        _refuse_others_than_probabilities(index, found)
+        refuse_others_than_probabilities(index, found)
     return OutputsHalf(index, found, sent.eof, sent.session_id, _digest_of_outputs(found))
 
 
@@ -109,7 +105,7 @@ def side_of(body: bytes) -> Side:
     """Which half it is, where one queue carries both. What begins with a row of predictions is outputs: data are
     floats, whose length can't be a row's. All else is inputs, an end that comes alone, too.
     """
-    return OUTPUTS if _start_of_row(body)[0] else INPUTS
+    return OUTPUTS if start_of_row(body)[0] else INPUTS
 
 
 def shape_of(inputs_format: str) -> Shape | None:
@@ -165,20 +161,13 @@ def agree(inputs: InputsHalf, outputs: OutputsHalf, shape: Shape | None) -> None
         raise InvalidInput(f"batch {inputs.index} has {samples} samples but {rows} predictions: send one a sample")
 
 
-def _parsed(kind: type[Sent], body: bytes, what: str) -> Sent:
-    try:
-        return kind.FromString(body)
-    except DecodeError:
-        raise InvalidInput(f"a message of {len(body)} bytes among the {what} is no protobuf of theirs") from None
-
-
 def _unlabelled(sent: DataBatchLabeled, body: bytes) -> DataBatchUnlabeled | None:
     """The same message of the other shape, None where it is labelled."""
     if sent.HasField("is_last_batch") or sent.HasField("session_id") or len(sent.labels) > 1:
         return None
     if sent.batch_index not in (0, 1):
         return None
-    other = _parsed(DataBatchUnlabeled, body, INPUTS)
+    other = parsed(DataBatchUnlabeled, body, INPUTS)
     return None if sent.labels and not other.HasField("batch_index") else other
 
 
@@ -203,88 +192,6 @@ def _refuse_broken_data(index: int, data: bytes, labels: Labels | None) -> None:
         raise InvalidInput(
             f"inputs {index} have {len(labels)} labels for {len(data) // 4} values, which are no whole samples"
         )
-
-
-def _predictions(body: bytes) -> tuple[Predictions, Probabilities]:
-    """What the message says besides its rows, and these (n, K)."""
-    found, rest = _alike(body)
-    sent = _unusual(rest)
-    if not sent.pred:
-        return sent, found
-    sent = _unusual(body)
-    return sent, _one_by_one(sent)
-
-
-def _alike(body: bytes) -> tuple[Probabilities, bytes]:
-    """The rows that a message begins with, as long as they are encoded like the first, and what comes after them."""
-    head, stride = _start_of_row(body)
-    if not head:
-        return np.zeros((0, 0), np.float32), body
-    table = np.frombuffer(body, np.uint8, len(body) // stride * stride).reshape(-1, stride)
-    alike = (table[:, :head] == table[0, :head]).all(axis=1)
-    rows = len(table) if alike.all() else int(alike.argmin())
-    return np.ascontiguousarray(table[:rows, head:]).view("<f4"), body[rows * stride :]
-
-
-def _start_of_row(body: bytes) -> tuple[int, int]:
-    """How many bytes come before the first row's floats, and how many the row is; (0, 0) where none begins here that
-    holds packed floats and nothing else.
-    """
-    outer, length = _start(body, 0)
-    inner, floats = _start(body, outer)
-    whole = outer and inner and floats and floats % 4 == 0 and inner + floats == length
-    return (outer + inner, outer + length) if whole and outer + length <= len(body) else (0, 0)
-
-
-def _start(body: bytes, place: int) -> tuple[int, int]:
-    """How many bytes a field 1 has before its content, and how many in it; (0, 0) where there is none."""
-    if body[place : place + 1] != b"\x0a":
-        return 0, 0
-    length = 0
-    for count, byte in enumerate(body[place + 1 : place + 5]):
-        length |= (byte & 0x7F) << 7 * count
-        if byte < 0x80:
-            return count + 2, length
-    return 0, 0
-
-
-def _unusual(body: bytes) -> Predictions:
-    if len(body) > LARGEST_UNUSUAL:
-        raise InvalidInput(
-            f"{len(body)} bytes among the outputs are not packed floats in rows of one length: send smaller batches"
-        )
-    return _parsed(Predictions, body, OUTPUTS)
-
-
-def _one_by_one(sent: Predictions) -> Probabilities:
-    values = [list(row.values) for row in sent.pred[: MOST_SAMPLES + 1]]
-    lengths = sorted({len(row) for row in values})
-    if len(lengths) > 1:
-        raise InvalidInput(
-            f"the predictions of outputs {sent.batch_index} have {lengths[0]} to {lengths[-1]} classes: "
-            "send all classes in each"
-        )
-    if not lengths[0]:
-        raise InvalidInput(f"the predictions of outputs {sent.batch_index} are empty: send a probability a class")
-    return np.array(values, np.float32)
-
-
-def _refuse_others_than_probabilities(index: int, found: Probabilities) -> None:
-    with np.errstate(all="ignore"):
-        sums = found.sum(axis=1, dtype=np.float64)
-        distances = np.abs(sums - 1)
-        if found.min() >= 0 and distances.max() <= SUM_TOLERANCE:  # neither is true of NaN
-            return
-        row = int(((found.min(axis=1) >= 0) & (distances <= SUM_TOLERANCE)).argmin())
-    raise InvalidInput(
-        f"outputs {index}, row {row}: {_said_of(found[row], sums[row])}; send probabilities (softmax), not logits"
-    )
-
-
-def _said_of(row: Probabilities, total: float) -> str:
-    if not np.isfinite(row).all():
-        return "a value is NaN or infinite"
-    return f"the value {row.min():.6g} is negative" if row.min() < 0 else f"the values sum to {total:.6g}"
 
 
 def _digest_of_inputs(labels: Labels | None, data: bytes) -> bytes:
