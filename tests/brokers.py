@@ -1,6 +1,7 @@
 """A RabbitMQ for tests: the one RABBITMQ_HOST names, else one of this run's own."""
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -52,7 +53,8 @@ class TestBroker:
             pytest.skip("this broker may not be killed: it is not one of Debian's package, started by the tests")
         members = [process, *process.children(recursive=True)]
         for member in members:
-            member.kill()
+            with suppress(psutil.NoSuchProcess):
+                member.kill()
         psutil.wait_procs(members, timeout=10)
 
     def restart(self) -> None:

@@ -68,11 +68,11 @@ class Calibrators:
 
     def start(self, **more: str) -> int:
         """The gRPC port of a new worker, which serves."""
-        port = self.launch(**more)
+        port = self.launch(more)
         self.await_serving(port)
         return port
 
-    def launch(self, main: Path = MAIN, **more: str) -> int:
+    def launch(self, more: Mapping[str, str], main: Path = MAIN) -> int:
         """The gRPC port of a new worker, which may not serve yet."""
         port = free()
         with (self.folder / f"calibrator-{port}.log").open("wb") as log:
@@ -121,7 +121,8 @@ class Calibrators:
 
 def serves(port: int) -> bool:
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, suppress(grpc.RpcError):
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=2)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
     return False
 
@@ -153,7 +154,7 @@ def register(port: int, *fields: str) -> "pb.NewClientResponse":
 
 def make_store(aws: str, name: str = BUCKET) -> None:
     """The bucket and the table, as the platform makes them."""
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    keys: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
     boto3.client("s3", endpoint_url=aws, **keys).create_bucket(Bucket=name)
     boto3.client("dynamodb", endpoint_url=aws, **keys).create_table(
         TableName=name,

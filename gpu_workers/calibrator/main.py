@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,8 @@ from threading import Event, Thread
 
 if __name__ == "__main__":  # packages are found from the root, and no file of this folder hides a library's module
     sys.path[0] = str(Path(__file__).parents[2])
+
+from aws_lambda_powertools import Logger
 
 from gpu_workers.calibrator.wiring import CalibratorWorker
 from quintet.calibration.grpc import calibration_server
@@ -101,10 +104,18 @@ class Duties:
 def main() -> int:
     """The exit code: 0 once told to stop, 1 where it can't serve."""
     log = logger("calibration-calibrator")
+    threading.excepthook = partial(tell_of_thread, log)
     worker = CalibratorWorker(log)
     duties = Duties(worker)
     code = serve(lambda: doors(worker, duties), end=duties.stop, grace=lambda: worker.service.grace_seconds, log=log)
     return 1 if duties.failed else code
+
+
+def tell_of_thread(log: Logger, told: threading.ExceptHookArgs) -> None:
+    """Of a thread that is not ours to end the process for: the broker's is begun anew."""
+    name = told.thread.name if told.thread else "a thread"
+    if isinstance(told.exc_value, Exception):
+        log_failure(log, f"{name} has failed", told.exc_value)
 
 
 def doors(worker: CalibratorWorker, duties: Duties) -> Mapping[str, Door]:

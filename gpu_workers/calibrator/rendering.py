@@ -5,10 +5,10 @@ messages of the rest go first. What goes wrong there, be it in a library's C cod
 import multiprocessing
 import os
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
-from threading import Lock
+from threading import Lock, Thread
 
 from gpu_workers.calibrator.report_pdf import report_pdf
 from quintet.adapters.svg_image import ResvgRasteriser
@@ -39,6 +39,19 @@ def rendered(session: Session, result: Result, notes: Notes, moment: datetime, l
     }
 
 
+def begin() -> None:
+    """In the process that draws. It must not outlive the worker, which may be killed at any moment."""
+    os.nice(LOWEST_PRIORITY)
+    Thread(target=_end_with_the_worker, daemon=True).start()
+
+
+def _end_with_the_worker() -> None:
+    worker = multiprocessing.parent_process()
+    if worker is not None:
+        worker.join()
+        os._exit(1)
+
+
 class Renderer:
     """One process, started with the first report and again after it died. Threads may share it; they wait in line."""
 
@@ -55,6 +68,8 @@ class Renderer:
         except BrokenProcessPool as error:
             self._forget(pool)
             raise Unavailable("the process that draws reports has died", session=session.id) from error
+        except CancelledError as error:
+            raise Unavailable("the service is stopping", session=session.id) from error
         except RuntimeError as error:
             if "shutdown" not in str(error):
                 raise
@@ -70,7 +85,7 @@ class Renderer:
             if self._pool is None:
                 # a fork would copy the threads' locks as they happen to be
                 context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, context, initializer=os.nice, initargs=(LOWEST_PRIORITY,))
+                self._pool = ProcessPoolExecutor(1, context, initializer=begin)
             return self._pool
 
     def _forget(self, pool: ProcessPoolExecutor) -> None:

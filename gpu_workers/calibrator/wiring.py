@@ -135,6 +135,7 @@ class CalibratorWorker:
         )
         made.on_admitted = self.watch
         made.on_released = self.unwatch
+        made.on_stray = lambda delivery, session: self._beside(partial(made.keep_stray, delivery, session))
         return made
 
     def evaluator(self) -> Evaluator:
@@ -183,13 +184,15 @@ class CalibratorWorker:
 
     @cached_property
     def registrars(self) -> ThreadPoolExecutor:
-        """Notifications are admitted here: a registration waits for the ledger, and the broker's thread must not."""
+        """Notifications are admitted here, and strays kept: both wait for a store, and no other thread must."""
         return ThreadPoolExecutor(REGISTRARS, thread_name_prefix="registrar")
 
     @cached_property
     def receiving(self) -> Receiving:
         admission = Admission(self.calibrator, self.tending.pause_listening)
-        return Receiving(self.calibrator, self.intake, partial(self._admit_beside, admission))
+        return Receiving(
+            self.calibrator, self.intake, lambda delivery: self._beside(partial(admission.admit, delivery))
+        )
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -220,7 +223,9 @@ class CalibratorWorker:
             return 3600.0
         told = self.tracker.round()
         for trouble in told.troubles:
-            self.tell("a run could not be logged", {"session": trouble.session, "reason": trouble.problem})
+            self.tell(
+                "a run could not be logged", {"session": trouble.session, "reason": trouble.problem, **trouble.details}
+            )
         for session in told.finished:
             live = self.calibrator.live(session)
             if live is not None:
@@ -249,16 +254,18 @@ class CalibratorWorker:
         level = self.log.warning if event in WARNINGS else self.log.info
         level(event, extra=extra)
 
-    def _admit_beside(self, admission: Admission, delivery: Delivery) -> None:
-        def admit() -> None:
+    def _beside(self, do: Callable[[], None]) -> None:
+        """By a registrar. What fails is not acknowledged, and so comes again."""
+
+        def tried() -> None:
             try:
                 with foreign():
-                    admission.admit(delivery)
+                    do()
             except QuintetError as error:
-                self.log.error("a notification failed", extra={"error": type(error).__name__, "reason": error.message})
+                self.log.error("a message failed", extra={"error": type(error).__name__, "reason": error.message})
                 self.tending.pause_listening()
 
-        self.registrars.submit(admit)
+        self.registrars.submit(tried)
 
 
 WARNINGS = frozenset(

@@ -217,7 +217,9 @@ def serve(
     """p99 of the healthy, in seconds."""
     worker = Worker(place, name, **chosen)
     names = [f"{name}{number:04d}" for number in range(clients)]
-    channel = pika.BlockingConnection(parameters(place.broker)).channel()
+    patient = parameters(place.broker)
+    patient.tcp_options, patient.blocked_connection_timeout = {}, None  # the broker may hold publishers back
+    channel = pika.BlockingConnection(patient).channel()
     for one in names:
         for queue in queues(one):
             channel.queue_declare(queue, durable=True)
@@ -287,9 +289,9 @@ def harm(channel: Any, one: str, how: int, index: int) -> None:
     if how == 0:
         channel.basic_publish("", queues(one)[0], bytes([255]) * 100_000)
     elif how == 1:
-        rows = next(rows_of(0, 1))
+        rows = np.ones((1, CLASSES)), np.zeros(1, int)
         for number in range(1500):
-            channel.basic_publish("", queues(one)[0], inputs(1500 * index + number, rows, b"\0" * 256, last=False))
+            channel.basic_publish("", queues(one)[0], inputs(1500 * index + number, rows, b"\0" * 4 * PIXELS, last=False))
 
 
 def queues(name: str) -> tuple[str, str]:

@@ -24,7 +24,9 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
-from quintet.adapters.rabbitmq import BrokerAddress, connect, parameters
+from pika import BlockingConnection, SelectConnection
+
+from quintet.adapters.rabbitmq import BrokerAddress, parameters
 from quintet.adapters.rabbitmq_streams import RabbitMqStreams
 from quintet.kernel.streams import Delivery
 from tests import brokers
@@ -86,7 +88,9 @@ def report(address: BrokerAddress, messages: int, size: int, sessions: int, pref
 
 
 def fill(task: Task, per_queue: int, body: bytes) -> None:
-    connection = connect(task.address)
+    patient = parameters(task.address)
+    patient.tcp_options, patient.blocked_connection_timeout = {}, None  # a broker may hold up for long who fills it
+    connection = BlockingConnection(patient)
     channel = connection.channel()
     names = [queue for session in range(task.sessions) for queue in task.queues(session).values()]
     for queue in names:
@@ -132,8 +136,6 @@ class Clock:
 
 
 def bare(task: Task) -> tuple[float, float]:
-    from pika import SelectConnection
-
     clock, count = Clock(), 0
 
     def got(channel: Any, method: Any, properties: Any, body: bytes) -> None:

@@ -9,6 +9,7 @@ from quintet.calibration.callback import WORDS
 from quintet.calibration.closing import TRACKING, Aftermath, Closing
 from quintet.calibration.kept import RESULT, kept_as
 from quintet.calibration.live import End, Live
+from quintet.calibration.messages import Registration, Session
 from quintet.entry.worker import foreign
 from quintet.kernel.errors import Conflict, Unavailable
 from tests.calibration.flaky import Flaky
@@ -37,7 +38,12 @@ class TestTasks:
     def test_each_is_done_once_and_then_noted(self) -> None:
         world, told = World(), []
         live = completed(world, session_id="s1", via="notification")
-        made = closing(world, tell=lambda session: told.append(session.state) or "told", track=lambda live: None)
+
+        def tell(session: Session) -> str:
+            told.append(session.state)
+            return "told"
+
+        made = closing(world, tell=tell, track=lambda live: None)
         made.close(live)
         assert live.session.tasks == world.session("s1").tasks == (TRACKING,)
         made.tracked(live)
@@ -55,7 +61,7 @@ class TestTasks:
                 raise Unavailable("it is away")
             return "told"
 
-        made = closing(world, tell=tell)
+        made = Closing(world.worker.calibrator, Aftermath(report, tell), rest=0)
         made.close(live)
         assert world.session("s1").tasks == ("callback",)
         for _ in range(2):
@@ -66,7 +72,8 @@ class TestTasks:
         assert len(told) == 3
 
     def test_a_record_that_could_not_be_noted_is_completed_once_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        world, tracked = World(), []
+        world = World()
+        tracked: list[Live] = []
         live = completed(world)
         made = closing(world, track=tracked.append)
         made.close(live)
@@ -125,6 +132,7 @@ class TestOneThatWasTakenOver:
         world = World()
         live = completed(world)
         sleeper = Live(world.session(live.session.id), live.evaluator)
+        world.worker.calibrator.admit([sleeper], world.worker.calibrator.tenure)
         taken = world.ledger.take_over(live.session, worker="another", last=9, first=1)
         world.objects.put(kept_as(taken, RESULT), b"the other's")
         sleeper.end(End("TIMED_OUT", "nothing came"))
@@ -163,6 +171,30 @@ class TestWhatNobodyForesaw:
         assert "AttributeError" in world.session(live.session.id).reason
 
 
+class TestCopiesAfterTheEnd:
+    """An ended session's queues are read on for a moment."""
+
+    def test_they_are_cleared_away(self) -> None:
+        world = World()
+        completed(world)
+        world.streams.put("ana in", *messages(batches(4))[0])
+        world.run()
+        world.streams.drop()
+        assert world.streams.bodies("ana in") == []
+
+    def test_the_next_sessions_messages_are_none_though_they_are_the_same(self) -> None:
+        """The client has come again at another worker."""
+        world = World()
+        closing(world).close(completed(world))
+        again = Registration(client_id="ana", inputs_queue="ana in", outputs_queue="ana out", via="grpc")
+        world.ledger.enter(again, worker="another", first=1)
+        sent = messages(batches(4))[0]
+        world.streams.put("ana in", *sent)
+        world.run()
+        world.streams.drop()
+        assert world.streams.bodies("ana in") == sent
+
+
 class TestRejects:
     def test_they_are_kept_until_the_end_is_durable(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = World()
@@ -181,7 +213,7 @@ class TestRejects:
         assert world.streams.bodies("ana in") == [b"\xff\xff\xff"]
 
     def test_only_the_message_that_ended_it_is_taken_from_the_queue(self) -> None:
-        world = World()
+        world = World(group=1)
         session = world.call()
         batch = batches(1)[0]
         world.streams.put("ana in", b"\xff\xff\xff", inputs_of(0, batch, last=False))

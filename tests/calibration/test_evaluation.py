@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, confusion_matrix
 
+from quintet.calibration import evaluation
+from quintet.calibration.batch import checked
 from quintet.calibration.conformal import Score
 from quintet.calibration.evaluation import Evaluator, Result, Stages
 from quintet.calibration.metrics import Calibration, Counters
-from quintet.calibration.temperature import scaled
+from quintet.calibration.temperature import fitted, scaled
 from quintet.calibration.utrace import evaluate
 from quintet.kernel.errors import InvalidInput
 from tests.calibration.some_rows import Rows, cifar, drawn, rows
@@ -141,6 +143,14 @@ def test_many_classes_have_no_matrix() -> None:
     result = run(drawn(np.random.default_rng(0), 500, classes=101)).result()
     assert result.confusion is None
     assert result.f1 is not None
+
+
+def test_the_temperature_is_fitted_to_the_first_rows_where_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    some = drawn(np.random.default_rng(3), 2000)
+    monkeypatch.setattr(evaluation, "MOST_FITTED", 1000)
+    result, few = run(some).result(), fitted(checked(some[0][:100], some[1][:100]))
+    assert result.temperature == few
+    assert result.before == counted(some[0][704:], some[1][704:])
 
 
 def test_what_is_kept_does_not_grow_with_the_rows() -> None:

@@ -1,5 +1,6 @@
 """Messages that wait to be made durable together: in order, within bounds, none lost."""
 
+from collections.abc import Sequence
 from threading import Event, Thread
 
 import pytest
@@ -40,7 +41,8 @@ class TestGroups:
         assert bodies(taken[0]) == [b"12", b"34"]
 
     def test_what_waits_at_the_end_is_given_out_and_then_it_is_over(self) -> None:
-        intake, groups = Intake(Pace(seconds=3600)), []
+        intake = Intake(Pace(seconds=3600))
+        groups: list[Sequence[Delivery]] = []
         intake.put(delivery())
         intake.close()
         intake.run(groups.append)
@@ -93,5 +95,8 @@ def test_it_tells_for_how_long_the_oldest_waits() -> None:
     intake.put(delivery(received_at=stopwatch() - 100))
     intake.put(delivery(received_at=stopwatch()))
     assert intake.oldest() >= 100
+    intake.take()
+    assert intake.oldest() >= 100  # it is being stored
+    intake.close()
     intake.take()
     assert intake.oldest() == 0.0

@@ -14,6 +14,7 @@ from quintet.calibration import tracking
 from quintet.calibration.experiment import Columns, batch_columns, batch_path, experiment_name
 from quintet.calibration.tracked import Contents, Ending
 from quintet.calibration.tracking import IDLE_SECONDS, RESTS, Round, Tracker
+from quintet.entry.worker import foreign
 from quintet.kernel.errors import NotFound, Unavailable
 from tests.calibration.tracked_sessions import CLASSES, ROWS, WIDTH, Moody, Streamed, Watch, a_session, made
 
@@ -294,6 +295,24 @@ def test_a_file_that_is_refused_is_left_out(tracker: Tracker, server: Moody, wat
         "batch1-client_1.parquet is not logged: MLflow refuses it"
     ]
     assert len(server.of("s1").artifacts) == 4
+
+
+@pytest.mark.parametrize("what", ["open", "params", "metrics", "artifact", "close"])
+def test_what_nobody_foresaw_costs_one_run_alone(server: Moody, watch: Watch, what: str) -> None:
+    tracker = Tracker(server, plain_table, EXPERIMENT, watch, guard=foreign)
+    for number in (1, 2):
+        tracker.add(Streamed(a_session(number)).come(2).end())
+    server.picky = lambda asked, which: asked == what and of_the_first(server, which) and bool(1 / 0)
+    finished: list[str] = []
+    while tracker._turns:
+        finished += one_round(tracker, watch).finished
+    assert sorted(finished) == ["s1", "s2"]
+    assert server.of("s2").status == "FINISHED"
+    assert len(server.of("s2").artifacts) == 4
+
+
+def of_the_first(server: Moody, which: str) -> bool:
+    return which == "s1" or "client_1" in which or (which in server.runs and "_1" in server.runs[which].name)
 
 
 # What is to be logged can't be read

@@ -137,9 +137,9 @@ class Worker:
         fate = world.fate
         self.events: list[tuple[str, Any]] = []
         means = Means(
-            Ledger(Mortal(world.rows, {"write"}, fate), SystemClock()),  # type: ignore[arg-type]
-            Mortal(world.streams, {"settle"}, fate),  # type: ignore[arg-type]
-            Mortal(world.objects, {"put"}, fate),  # type: ignore[arg-type]
+            Ledger(Mortal(world.rows, {"write"}, fate), SystemClock()),
+            Mortal(world.streams, {"settle"}, fate),
+            Mortal(world.objects, {"put"}, fate),
             SystemClock(),
         )
         self.calibrator = Calibrator(

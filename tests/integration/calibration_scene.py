@@ -49,12 +49,12 @@ RESPONSE = "string status=1, string message=2"
 
 def registered(port: int, client: str, shape: str = "two queues", package: str = "new_client", **more: str) -> Any:
     """The answer to a client of that generation, whose bytes owe nothing to our .proto files."""
-    messages = described(package, NewClientRequest=SHAPES[shape], NewClientResponse=RESPONSE)
+    messages: dict[str, Any] = dict(described(package, NewClientRequest=SHAPES[shape], NewClientResponse=RESPONSE))
     named = [part.split(" ")[1].split("=")[0] for part in SHAPES[shape].split(", ")]
     known = {**fields_of(client), **more}
     request = messages["NewClientRequest"](**{name: known[name] for name in named})
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_unary(
+        call: Any = channel.unary_unary(
             f"/{package}.ClientNotificationService/NotifyNewClient",
             request_serializer=lambda message: message.SerializeToString(),
             response_deserializer=messages["NewClientResponse"].FromString,
@@ -151,6 +151,10 @@ class Scene:
         answer = registered(port, client, shape, **more)
         assert answer.status == "OK", answer.message
 
+    def await_registered(self, port: int, client: str) -> None:
+        """Until its session before has ended, or the worker has its lease again."""
+        until(lambda: registered(port, client).status == "OK")
+
     def register_somehow(self, port: int, other: int, client: str) -> None:
         """At the first worker, which may die before it answers, or else at the other."""
         for worker in (port, other):
@@ -166,7 +170,8 @@ class Scene:
 
     def ended(self, client: str, *, left: Sequence[str] = (), patience: float = PATIENCE) -> Session:
         """The client's newest session, once nothing is to be done for it any more but the tasks named."""
-        return until(lambda: self._ended(client, left), patience)
+        found: Session = until(lambda: self._ended(client, left), patience)
+        return found
 
     def result(self, client: str) -> bytes:
         return self.file(client, RESULT)
@@ -239,7 +244,7 @@ def connections_service() -> Iterator[ConnectionsService]:
             self.send_response(service.status)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -10,7 +10,8 @@ Run = dict[str, Any]
 
 
 def api(mlflow: str, path: str, **body: object) -> Run:
-    return httpx.post(f"{mlflow}/api/2.0/mlflow/{path}", json=body, timeout=30).raise_for_status().json()
+    answer = httpx.post(f"{mlflow}/api/2.0/mlflow/{path}", json=body, timeout=30)
+    return dict(answer.raise_for_status().json())
 
 
 def the_run(mlflow: str, experiment: str) -> Run:
@@ -20,7 +21,7 @@ def the_run(mlflow: str, experiment: str) -> Run:
     known = answer.raise_for_status().json()["experiment"]
     runs = api(mlflow, "runs/search", experiment_ids=[known["experiment_id"]])["runs"]
     assert len(runs) == 1
-    return runs[0]
+    return dict(runs[0])
 
 
 def metric(mlflow: str, run: Run, key: str) -> dict[int, float]:
@@ -30,6 +31,13 @@ def metric(mlflow: str, run: Run, key: str) -> dict[int, float]:
     found = answer.json().get("metrics", [])
     assert len({one.get("step", 0) for one in found}) == len(found)
     return {int(one.get("step", 0)): one["value"] for one in found}
+
+
+def artifacts(mlflow: str, run: Run) -> set[str]:
+    """The names of files and folders at the top."""
+    query = {"run_id": run["info"]["run_id"]}
+    answer = httpx.get(f"{mlflow}/api/2.0/mlflow/artifacts/list", params=query, timeout=30).raise_for_status()
+    return {one["path"] for one in answer.json()["files"]}
 
 
 def download(mlflow: str, run: Run, path: str) -> bytes:

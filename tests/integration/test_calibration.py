@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import brokers
@@ -97,7 +98,7 @@ class TestUndisturbed:
         quiet.scene.await_empty(inputs_queue, outputs_queue)
 
     def test_its_run_is_in_mlflow(self, quiet: Quiet, mlflow: str) -> None:
-        client, found = f"run-{os.getpid()}", some_batches(seed=3)
+        client, found = f"run-{os.getpid()}", some_batches(13, seed=3)
         quiet.scene.send(client, found)
         quiet.scene.register(quiet.port, client, "formats and model")
         session = quiet.scene.ended(client)
@@ -110,8 +111,10 @@ class TestUndisturbed:
         for key in ("accuracy", "ece", "nll"):
             logged = metric(mlflow, run, f"batch/{key}")
             assert logged == {batch["index"]: pytest.approx(batch[key], rel=1e-12) for batch in history}
-        assert {one["key"]: one["value"] for one in run["data"]["metrics"]}["accuracy"] == session.summary["accuracy"]
-        for index in (0, 11, 23):
+        assert {one["key"]: one["value"] for one in run["data"]["metrics"]}["accuracy"] == (session.summary or {})[
+            "accuracy"
+        ]
+        for index in (0, 7, 12):
             probabilities, labels = found[index]
             table = parquet_of(mlflow, run, f"batches/{client}/batch{index}-{client}.parquet")
             assert table.column_names == ["input", "probabilities"]
@@ -121,7 +124,7 @@ class TestUndisturbed:
         assert download(mlflow, run, "result.json") == evaluated(found)
 
     def test_one_that_was_notified_of(self, quiet: Quiet, mlflow: str, service: ConnectionsService) -> None:
-        user, session_id, found = f"user-{os.getpid()}", f"session-{os.getpid()}", some_batches(seed=4)
+        user, session_id, found = f"user-{os.getpid()}", f"session-{os.getpid()}", some_batches(9, seed=4)
         exchange = "new_connections_exchange"
         with quiet.scene._channel() as channel:
             channel.exchange_declare(exchange, "fanout", durable=True)
@@ -151,11 +154,11 @@ class TestUndisturbed:
 
 
 class TestWorkersThatDie:
-    @pytest.mark.parametrize("moment", [1, 3, 6, 8, 10, 13, 15, 17, 19, 22])
+    @pytest.mark.parametrize("moment", [1, 3, 6, 8, 11, 14, 18, 22])
     def test_another_goes_on_from_whatever_write(self, pair: Pair, moment: int) -> None:
-        """Of about 24 steps in all: the registration, the journal, acknowledgements, the end, the files of it."""
+        """Of 22 steps or more: the registration, the journal, acknowledgements, the end, the files of it."""
         client, found = f"dies-at-{moment}", some_batches(8, seed=moment)
-        dying = pair.scene.workers.launch(DYING, DIES_AT=str(moment))
+        dying = pair.scene.workers.launch({"DIES_AT": str(moment)}, DYING)
         pair.scene.send(client, found)
         pair.scene.workers.await_serving(dying)
         pair.scene.register_somehow(dying, pair.survivor, client)
@@ -181,6 +184,16 @@ class TestWorkersThatDie:
         assert pair.scene.ended(client).lineage[-1].worker != pair.scene.ended(client).lineage[0].worker
         assert pair.scene.result(client) == evaluated(found)
 
+    def test_what_draws_its_reports_ends_with_it(self, pair: Pair) -> None:
+        worker = pair.scene.workers.start()
+        pair.scene.send("drawn", some_batches(3))
+        pair.scene.register(worker, "drawn")
+        pair.scene.ended("drawn")
+        children = psutil.Process(pair.scene.workers.processes[worker].pid).children(recursive=True)
+        assert children
+        pair.scene.workers.kill(worker)
+        assert psutil.wait_procs(children, timeout=30)[1] == []
+
     def test_one_that_sleeps_through_its_lease_harms_nothing_and_serves_on(self, pair: Pair) -> None:
         client, found = "served-by-a-sleeper", some_batches(30)
         pair.scene.declare(*queues_of(client))
@@ -197,7 +210,7 @@ class TestWorkersThatDie:
         assert pair.scene.ended(client).state == "COMPLETED"
         assert pair.scene.result(client) == evaluated(found)
         pair.scene.send("after-sleep", found)
-        until(lambda: registered(sleeper, "after-sleep").status == "OK")
+        pair.scene.await_registered(sleeper, "after-sleep")
         assert pair.scene.ended("after-sleep").lineage[0].worker not in [
             one.worker for one in pair.scene.session(client).lineage
         ]

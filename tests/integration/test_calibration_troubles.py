@@ -24,7 +24,7 @@ from tests.integration.calibration_scene import (
     sent,
     some_batches,
 )
-from tests.integration.calibration_servers import api, metric, the_run
+from tests.integration.calibration_servers import artifacts, metric, the_run
 
 LEASE = {"CALIBRATION_LEASE_SECONDS": "5"}
 
@@ -125,7 +125,7 @@ class TestServersThatAreAway:
         assert scene.ended("ana").state == "COMPLETED"
         assert scene.result("ana") == evaluated(found)
         scene.declare(*queues_of("ben"))
-        until(lambda: registered(first, "ben").status == "OK")
+        scene.await_registered(first, "ben")
 
     def test_mlflow_that_never_answers_holds_nothing_up(self, scene: Scene, mlflow: str) -> None:
         found, client = some_batches(12), f"patient-{new_id()}"
@@ -146,8 +146,7 @@ class TestServersThatAreAway:
         run = the_run(mlflow, f"Calibration Experiment for MNIST - Client {client}")
         assert run["info"]["status"] == "FINISHED"
         assert sorted(metric(mlflow, run, "batch/accuracy")) == list(range(12))
-        files = api(mlflow, "artifacts/list", run_id=run["info"]["run_id"])["files"]
-        assert {"report.pdf", "result.json", "batches"} <= {one["path"] for one in files}
+        assert {"report.pdf", "result.json", "batches"} <= artifacts(mlflow, run)
 
 
 POISON: dict[str, tuple[int, list[bytes], str]] = {
@@ -227,12 +226,11 @@ class TestLimits:
 
     def test_a_client_may_come_again_at_once_at_another_worker_with_the_same(self, scene: Scene) -> None:
         first, second, found = scene.workers.start(), scene.workers.start(), some_batches(8)
-        for round_ in range(4):
-            worker = (first, second)[round_ % 2]
+        for worker in (first, second, first, second):
             scene.declare(*queues_of("ana"))
-            until(lambda worker=worker: registered(worker, "ana").status == "OK")
+            scene.await_registered(worker, "ana")
             scene.send("ana", found)
-            until(lambda count=round_ + 1: len(done(scene, "ana")) == count)
+            scene.ended("ana")
         assert [session.state for session in done(scene, "ana")] == ["COMPLETED"] * 4
         assert scene.result("ana") == evaluated(found)
 

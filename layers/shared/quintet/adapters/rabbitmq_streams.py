@@ -5,6 +5,7 @@ its channel and no other.
 """
 
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -243,11 +244,10 @@ class RabbitMqStreams:
         """The receiver's own error, which pika takes for a lost connection, ends this thread, so that it is told."""
         try:
             yield
-        except Unavailable:
-            raise
-        except Exception as error:
-            self._loop.call_later(0, partial(_throw, error))
-            raise
+        finally:
+            error = sys.exc_info()[1]
+            if isinstance(error, Exception) and not isinstance(error, Unavailable):
+                self._loop.call_later(0, partial(_throw, error))
 
 
 def _throw(error: Exception) -> None:

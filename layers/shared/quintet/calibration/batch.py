@@ -1,7 +1,8 @@
 """Rows of a client: probabilities and what was true, checked once at the door of the arithmetic."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +14,25 @@ SUM_TOLERANCE = 0.01
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+class Cuts(NamedTuple):
+    """Where B batches begin among n rows that are looked at together, and how many each has: one at least, (B,).
+    `owners` is each row's batch (n,), or one 0 for all.
+    """
+
+    starts: Integers
+    sizes: Integers
+    owners: Integers
+
+    @classmethod
+    def of(cls, sizes: Sequence[int]) -> "Cuts":
+        """
+        >>> Cuts.of([2, 1]).owners.tolist()
+        [0, 0, 1]
+        """
+        rows, numbers = np.array(sizes), np.arange(len(sizes))
+        return cls(rows.cumsum() - rows, rows, numbers.repeat(rows) if len(sizes) > 1 else numbers)
 
 
 class Batch:
@@ -35,6 +55,11 @@ class Batch:
         for start in range(0, self.rows, size):
             yield Batch(self.probabilities[start : start + size], self.labels[start : start + size])
 
+    def apart(self, cuts: Cuts) -> Iterator["Batch"]:
+        """The batches that its rows are of."""
+        for start, stop in pairwise([*cuts.starts.tolist(), self.rows]):
+            yield Batch(self.probabilities[start:stop], self.labels[start:stop], self.predicted[start:stop])
+
 
 def checked(probabilities: ArrayLike, labels: ArrayLike, *, place: str = "") -> Batch:
     """The rows as float64 (exact for whatever came in) and int64. No rows at all are fine.
@@ -47,10 +72,29 @@ def checked(probabilities: ArrayLike, labels: ArrayLike, *, place: str = "") -> 
     """
     given, told = _array(probabilities, "probabilities", place), _array(labels, "labels", place)
     _check_shapes(given, told, place)
-    rows, classes = given.astype(np.float64, copy=False), told.astype(np.int64, copy=False)
+    rows, classes = given.astype(np.float64, order="C", copy=False), told.astype(np.int64, copy=False)
     if len(classes):
         _check_values(rows, classes, place)
     return Batch(rows, classes)
+
+
+def stacked(given: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[Batch, Cuts]:
+    """Several batches' rows under one another, as `checked` gives those of one; each needs a row and the same classes.
+
+    A row's figures are the same, bit by bit, whatever rows stand beside it: C order has each row's sum taken alike.
+    Raises InvalidInput where something is wrong, and does not say with which of them.
+    """
+    pairs = [(_array(rows, "probabilities", ""), _array(labels, "labels", "")) for rows, labels in given]
+    for rows, labels in pairs:
+        _check_shapes(rows, labels, "")
+    sizes = [len(labels) for _, labels in pairs]
+    if not all(sizes) or len({rows.shape[1] for rows, _ in pairs}) > 1:
+        raise InvalidInput("batches without rows, or of different classes, can't be looked at together")
+    probabilities = np.empty((sum(sizes), pairs[0][0].shape[1]))
+    np.concatenate([rows for rows, _ in pairs], out=probabilities, casting="unsafe")
+    classes = np.concatenate([labels for _, labels in pairs], dtype=np.int64, casting="unsafe")
+    _check_values(probabilities, classes, "")
+    return Batch(probabilities, classes), Cuts.of(sizes)
 
 
 def _array(given: ArrayLike, name: str, place: str) -> NDArray[Any]:

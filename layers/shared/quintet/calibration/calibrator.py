@@ -19,9 +19,10 @@ from quintet.calibration.ledger import Ledger
 from quintet.calibration.live import End, Limits, Live
 from quintet.calibration.messages import INPUTS, OUTPUTS, Registration, Session, Side
 from quintet.calibration.ports import Objects
+from quintet.calibration.registration import is_session_id
 from quintet.calibration.wire import InputsHalf, OutputsHalf, fits, inputs_half, outputs_half, side_of
 from quintet.kernel.clock import Clock, stopwatch
-from quintet.kernel.errors import Overloaded, QuintetError, Unavailable
+from quintet.kernel.errors import InvalidInput, Overloaded, QuintetError, Unavailable
 from quintet.kernel.ids import new_id
 from quintet.kernel.streams import Delivery, Streams
 
@@ -107,6 +108,7 @@ class Calibrator:
         self.on_event = on_event
         self.on_admitted: Callable[[Live], None] = lambda live: None
         self.on_ended: Callable[[Live], None] = lambda live: None
+        self.on_stray: Callable[[Delivery, Session], None] = self.keep_stray
         self.on_released: Callable[[str], None] = lambda session: None
         self.stopping = Event()
         self._evaluator = evaluator
@@ -189,10 +191,12 @@ class Calibrator:
             self._look(live)
 
     def release(self, live: Live) -> None:
-        """Nothing more is to be done for it here."""
-        self.streams.close(live.session.id)
+        """Nothing more is to be done for it here; nothing happens where the session is served anew meanwhile."""
         with self._lock:
-            self._lives.pop(live.session.id, None)
+            if self._lives.get(live.session.id) is not live:
+                return
+            del self._lives[live.session.id]
+        self.streams.close(live.session.id)
         self.on_released(live.session.id)
 
     def commit(self, deliveries: Sequence[Delivery]) -> None:
@@ -315,6 +319,8 @@ class Calibrator:
 
     def _stray(self, delivery: Delivery, live: Live, session_id: str) -> _Reading | None:
         """A message of an ended session is set aside; one of a session that we do not know makes this one give way."""
+        if not is_session_id(session_id):
+            raise InvalidInput(f"there can be no session with the id {session_id[:50]!r}")
         if session_id not in live.strays:
             if len(live.strays) >= self.manner.limits.strays:
                 return _Reading(delivery, live, problem="messages of too many other sessions are on its queues")
@@ -356,9 +362,9 @@ class Calibrator:
             live.fail(reading.problem)
             return False
         if reading.stray:
-            self.set_aside(reading.delivery, live.session, "it is of another session")
-        else:
-            live.repeat()
+            self.on_stray(reading.delivery, live.session)
+            return False
+        live.repeat()
         return True
 
     def _take(self, live: Live, half: Taken) -> None:
@@ -367,6 +373,11 @@ class Calibrator:
                 live.take(half)
         except QuintetError as error:
             live.fail(f"{half.side} {half.index}: {error.message}")
+
+    def keep_stray(self, delivery: Delivery, session: Session) -> None:
+        """A message of another session, which has ended, is kept aside and acknowledged."""
+        self.set_aside(delivery, session, "it is of another session")
+        self.streams.settle([delivery])
 
     def set_aside(self, delivery: Delivery, session: Session, why: str) -> None:
         """Keep a message that nobody can use, before it is acknowledged; the same one is kept once."""

@@ -7,6 +7,7 @@ the rest to the one that takes over.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from queue import SimpleQueue
 from threading import Lock
 
@@ -15,9 +16,16 @@ from quintet.calibration.evaluation import Result
 from quintet.calibration.kept import RESULT, kept_as
 from quintet.calibration.live import End, Live
 from quintet.calibration.messages import Session
+from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import Conflict, NotFound, QuintetError, Unavailable
 
 REPORT, TRACKING, CALLBACK = "report", "tracking", "callback"
+REST_SECONDS = 15.0
+"""How long the connections service is left alone once it was away: each try may keep a thread waiting for seconds."""
+
+REASON_CHARACTERS = 2000
+"""Of why a session ended, in the ledger: whatever a client sent may be named in it."""
+
 LINGER_SECONDS = 1.0
 """How long an ended session's queues are still read: copies of what is known are acknowledged, too."""
 
@@ -44,9 +52,11 @@ class Aftermath:
 class Closing:
     """Any thread may `put` a session that has ended; any number of threads `run`."""
 
-    def __init__(self, calibrator: Calibrator, aftermath: Aftermath) -> None:
+    def __init__(self, calibrator: Calibrator, aftermath: Aftermath, *, rest: float = REST_SECONDS) -> None:
         self._calibrator = calibrator
         self._aftermath = aftermath
+        self._rest = rest
+        self._rests_until = -inf
         self._waiting: SimpleQueue[Live | None] = SimpleQueue()
         self._put_off: list[Live] = []
         self._lock = Lock()
@@ -55,11 +65,12 @@ class Closing:
         self._waiting.put(live)
 
     def again(self) -> None:
-        """What could not be done is tried once more."""
+        """What could not be done is tried once more, of the sessions that are still served here."""
         with self._lock:
             put_off, self._put_off = self._put_off, []
         for live in put_off:
-            self.put(live)
+            if self._calibrator.live(live.session.id) is live:
+                self.put(live)
 
     def run(self) -> None:
         while (live := self._waiting.get()) is not None:
@@ -77,14 +88,14 @@ class Closing:
                 self._finish(live)
             if live.rejects:
                 self._calibrator.streams.settle([delivery for delivery, _ in live.rejects])
+                live.rejects = []
             if REPORT in live.session.tasks:
                 self._report(live)
                 self.done(live, REPORT)
             if TRACKING in live.session.tasks and self._aftermath.track is not None:
                 self._aftermath.track(live)
             if CALLBACK in live.session.tasks and self._aftermath.tell is not None:
-                self._note(live, self._aftermath.tell(live.session))
-                self.done(live, CALLBACK)
+                self._tell(live, self._aftermath.tell)
 
     def done(self, live: Live, task: str) -> None:
         """Raises Conflict where another worker serves the session now, and Unavailable."""
@@ -99,8 +110,8 @@ class Closing:
         result = self._concluded(live)  # which may find out why it ends otherwise
         ending = live.ending or End("FAILED", "it ended for no reason that is known")
         tasks, moment = self._aftermath.tasks_of(live.session), self._calibrator.clock.now()
-        finish = self._calibrator.ledger.finish
-        self._now(live, finish(live.session, ending.state, ending.reason, result.summary(), tasks, moment))
+        reason, finish = ending.reason[:REASON_CHARACTERS], self._calibrator.ledger.finish
+        self._now(live, finish(live.session, ending.state, reason, result.summary(), tasks, moment))
         told = {"session": live.session.id, "client": live.session.client_id, "state": live.session.state}
         self._calibrator.on_event("session ended", {**told, "reason": live.session.reason})
 
@@ -146,8 +157,21 @@ class Closing:
         for name, (content, content_type) in files.items():
             self._calibrator.objects.put(kept_as(live.session, name), content, content_type=content_type)
 
-    def _note(self, live: Live, told: str) -> None:
+    def _tell(self, live: Live, tell: Callable[[Session], str]) -> None:
+        if stopwatch() < self._rests_until:
+            self._put_it_off(live)
+            return
+        try:
+            told = tell(live.session)
+        except Unavailable:
+            self._rests_until = stopwatch() + self._rest
+            raise
         self._calibrator.on_event("the connections service was told", {"session": live.session.id, "answer": told})
+        self.done(live, CALLBACK)
+
+    def _put_it_off(self, live: Live) -> None:
+        with self._lock:
+            self._put_off.append(live)
 
     @contextmanager
     def _tried(self, live: Live) -> Iterator[None]:
@@ -159,5 +183,4 @@ class Closing:
             self._calibrator.on_event(
                 "an end could not be completed yet", {"session": live.session.id, "reason": error.message}
             )
-            with self._lock:
-                self._put_off.append(live)
+            self._put_it_off(live)

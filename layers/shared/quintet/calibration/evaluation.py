@@ -1,32 +1,44 @@
 """Everything that is said of a session, batch by batch: U-TraCE, calibration, and what a temperature would change.
 
-An Evaluator keeps the probabilities of the calibration part until the temperature is fitted to them (about 28 kB of
-float32 for 11 batches of 64 × 10), its conformity scores, counters (O(bins + classes), a matrix of the classes up to
-a hundred of them) and twelve numbers a batch; no other rows. It depends on no clock, no chance and no global state:
-the same batches in the order of their index give the same result, bit by bit.
+An Evaluator keeps the probabilities of the calibration part, MOST_FITTED at most, until the temperature is fitted to
+them (about 28 kB of float32 for 11 batches of 64 × 10), its conformity scores, counters (O(bins + classes), a matrix of
+the classes up to a hundred of them) and twelve numbers a batch; no other rows. It depends on no clock, no chance and no
+global state: the same batches in the order of their index give the same result, bit by bit.
 """
 
 import copy
 import math
 from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import groupby, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from quintet.calibration.batch import Batch, Integers, checked
+from quintet.calibration.batch import Batch, Cuts, checked, stacked
 from quintet.calibration.classification import ClassCounts
 from quintet.calibration.conformal import Score
-from quintet.calibration.metrics import BINS, Calibration, Counters, terms
+from quintet.calibration.metrics import BINS, PIECE, Calibration, Counters, Means, terms
 from quintet.calibration.temperature import Temperature, fitted, scaled
-from quintet.calibration.utrace import Evaluation, StageName, Stages, Utrace
+from quintet.calibration.utrace import Evaluation, StageName, Stages, Step, Utrace
 from quintet.calibration.weakness import Weakness
 from quintet.kernel.errors import InvalidInput
 
 __all__ = ["BatchMetrics", "Evaluation", "Evaluator", "Result", "Score", "StageName", "Stages", "Weakness"]
 
 FEWEST_IN_A_BIN = 10
+TOGETHER = 32
+"""Batches whose rows are looked at together."""
+
+Given = tuple[int, ArrayLike, ArrayLike]
+"""A batch: its index, rows (n, K) and their true classes (n,)."""
+MOST_FITTED = 1_000_000
+"""Probabilities (rows × classes), the first ones, that the temperature is fitted to: more would cost seconds and change
+its fourth digit.
+"""
 
 
 class BatchMetrics(BaseModel):
@@ -135,10 +147,9 @@ class Evaluator:
         self._overall, self._after = Counters(bins), Counters(bins)
         self._fitting: Counters | None = None  # the calibration part's, once it is over
         self._classes: ClassCounts | None = None
-        self._kept: list[tuple[NDArray[Any], Integers]] = []  # the calibration part, as it came
+        self._kept: list[tuple[NDArray[Any], NDArray[Any]]] = []  # the calibration part, as it came
         self._temperature: Temperature | None = None
         self._history = _History()
-        self._last = -1
 
     def add(self, index: int, probabilities: ArrayLike, labels: ArrayLike) -> BatchMetrics:
         """Rows (n, K) and their true classes (n,); gaps between indexes are fine, and so is a batch without rows.
@@ -146,20 +157,41 @@ class Evaluator:
         Raises ValueError where `index` is not beyond the last one, and InvalidInput where the rows are wrong; nothing
         is changed then.
         """
-        if index <= self._last:
-            raise ValueError(
-                f"batch {index} after batch {self._last}: batches are evaluated in the order of their index"
-            )
+        self._check_order([index])
         batch = checked(probabilities, labels, place=f"batch {index}: ")
         self._check_classes(index, batch)
-        self._last = index
-        calibrating = self.stages.of(index) == "INITIAL_CALIBRATION"
-        if calibrating and batch.rows:
-            self._kept.append((np.array(probabilities), batch.labels.copy()))
-        step, figures = self._utrace.add(index, batch), self._counted(batch, calibrating) if batch.rows else {}
-        metrics = BatchMetrics(index=index, rows=batch.rows, **step._asdict(), **figures)
-        self._history.append(metrics)
-        return metrics
+        if batch.rows:
+            self._follow([(index, probabilities, labels)], batch, Cuts.of([batch.rows]))
+        else:
+            self._history.append(index, 0, Step(self.stages.of(index)))
+        return self._history.batch(-1)
+
+    def add_many(self, batches: Sequence[Given]) -> None:
+        """What `add` of one after the other does, bit by bit, for less: `history` tells what it would have returned.
+
+        Raises as `add`: the batches before the wrong one are added then, and none after it.
+        """
+        for _, group in groupby(batches, key=lambda given: self.stages.of(given[0])):
+            of_stage = list(group)
+            for start in range(0, len(of_stage), TOGETHER):
+                some = of_stage[start : start + TOGETHER]
+                if not self._add_together(some):
+                    for one in some:
+                        self.add(*one)
+
+    @property
+    def batches(self) -> int:
+        """How many were added."""
+        return len(self._history)
+
+    @property
+    def last(self) -> int:
+        """The last one's index, -1 before the first."""
+        return self._history.last
+
+    def history(self, after: int = -1) -> tuple[BatchMetrics, ...]:
+        """The batches of an index beyond `after`, in their order."""
+        return self._history.batches(after)
 
     def result(self) -> Result:
         """What has been shown so far; changes nothing."""
@@ -169,7 +201,7 @@ class Evaluator:
         evaluation = self._utrace.evaluation()
         return Result(
             rows=overall.total,
-            batches=len(self._history),
+            batches=self.batches,
             classes=classes.classes if classes else None,
             accuracy=classes.accuracy() if classes else None,
             precision=scores.precision if scores else None,
@@ -186,19 +218,53 @@ class Evaluator:
             weaknesses=(*evaluation.weaknesses, *_weaknesses(temperature, before)),
         )
 
+    def _keep(self, probabilities: ArrayLike, labels: ArrayLike, classes: int) -> None:
+        left = MOST_FITTED // classes - sum(len(known) for _, known in self._kept)
+        if left > 0:
+            self._kept.append((np.array(probabilities, order="C")[:left].copy(), np.array(labels, np.int64)[:left]))
+
+    def _add_together(self, batches: Sequence[Given]) -> bool:
+        """Whether they could be added as the rows of one, which is cheaper; nothing is changed otherwise."""
+        try:
+            self._check_order([index for index, _, _ in batches])
+            rows, cuts = stacked([(given, labels) for _, given, labels in batches])
+            self._check_classes(batches[0][0], rows)
+        except (ValueError, InvalidInput):
+            return False
+        if rows.rows > PIECE:
+            return False
+        self._follow(batches, rows, cuts)
+        return True
+
+    def _check_order(self, indexes: Sequence[int]) -> None:
+        for before, index in pairwise([self.last, *indexes]):
+            if index <= before:
+                raise ValueError(
+                    f"batch {index} after batch {before}: batches are evaluated in the order of their index"
+                )
+
     def _check_classes(self, index: int, batch: Batch) -> None:
         if self._classes and batch.rows and batch.classes != self._classes.classes:
             before = self._classes.classes
             raise InvalidInput(f"batch {index} has {batch.classes} classes, those before it {before}")
 
-    def _counted(self, batch: Batch, calibrating: bool) -> dict[str, float | None]:
-        """The batch's own means, and the ECE so far."""
-        self._classes = self._classes or ClassCounts(batch.classes)
-        self._classes.add(batch.labels, batch.predicted)
+    def _follow(self, batches: Sequence[Given], rows: Batch, cuts: Cuts) -> None:
+        """Batches of one stage, whose `rows` these are."""
+        stage = self.stages.of(batches[0][0])
+        calibrating = stage == "INITIAL_CALIBRATION"
+        if calibrating:
+            for _, given, labels in batches:
+                self._keep(given, labels, rows.classes)
+        steps, means = self._utrace.follow(stage, rows, cuts), self._counted(rows, cuts, calibrating)
+        for (index, _, _), size, step, mean in zip(batches, cuts.sizes.tolist(), steps, means, strict=True):
+            self._history.append(index, size, step, mean)
+
+    def _counted(self, rows: Batch, cuts: Cuts, calibrating: bool) -> list[Means]:
+        self._classes = self._classes or ClassCounts(rows.classes)
+        self._classes.add(rows.labels, rows.predicted)
         if not calibrating:
-            self._scale(batch)
-        means = self._overall.count(terms(batch))
-        return {**means._asdict(), "ece": self._overall.ece}
+            self._scale(rows)
+        return self._overall.follow(terms(rows), cuts)
 
     def _scale(self, batch: Batch) -> None:
         if self._fitting is None:
@@ -218,32 +284,37 @@ class Evaluator:
 class _History:
     """Batches as columns: 12 numbers each, where a model apiece would take ten times the memory."""
 
-    _FIGURES = tuple(name for name in BatchMetrics.model_fields if name not in ("index", "rows", "stage"))
-
     def __init__(self) -> None:
         self._stages: list[StageName] = []
         self._indexes, self._rows = array("q"), array("q")
-        self._figures = {name: array("d") for name in self._FIGURES}  # NaN stands for None
+        self._figures = array("d")  # those of a batch beside one another; NaN stands for None
 
     def __len__(self) -> int:
         return len(self._stages)
 
-    def append(self, metrics: BatchMetrics) -> None:
-        self._stages.append(metrics.stage)
-        self._indexes.append(metrics.index)
-        self._rows.append(metrics.rows)
-        for name, column in self._figures.items():
-            value = getattr(metrics, name)
-            column.append(math.nan if value is None else value)
+    @property
+    def last(self) -> int:
+        return self._indexes[-1] if self._indexes else -1
 
-    def batches(self) -> tuple[BatchMetrics, ...]:
-        return tuple(self._batch(position) for position in range(len(self)))
+    def append(self, index: int, rows: int, step: Step, means: Means | None = None) -> None:
+        self._stages.append(step.stage)
+        self._indexes.append(index)
+        self._rows.append(rows)
+        self._figures.extend(math.nan if one is None else one for one in (*step[1:], *(means or _NO_MEANS)))
 
-    def _batch(self, position: int) -> BatchMetrics:
-        figures = {name: column[position] for name, column in self._figures.items()}
-        told = {name: value for name, value in figures.items() if not math.isnan(value)}
+    def batches(self, after: int = -1) -> tuple[BatchMetrics, ...]:
+        return tuple(self.batch(position) for position in range(bisect_right(self._indexes, after), len(self)))
+
+    def batch(self, position: int) -> BatchMetrics:
+        start = position % len(self) * len(_FIGURES)
+        figures = zip(_FIGURES, self._figures[start : start + len(_FIGURES)], strict=True)
+        told = {name: value for name, value in figures if not math.isnan(value)}
         known = {"index": self._indexes[position], "stage": self._stages[position], "rows": self._rows[position]}
         return BatchMetrics.model_validate({**known, **told})
+
+
+_FIGURES = (*Step._fields[1:], *Means._fields)
+_NO_MEANS = (None,) * len(Means._fields)
 
 
 def _weaknesses(temperature: Temperature, rest: Counters) -> list[Weakness]:

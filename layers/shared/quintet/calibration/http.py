@@ -17,6 +17,7 @@ from quintet.calibration.answers import (
     session_state,
 )
 from quintet.calibration.messages import Session
+from quintet.calibration.registration import is_session_id
 from quintet.calibration.wiring import CalibrationRoom, calibration
 from quintet.entry.caller import Caller
 from quintet.entry.forms import JSON, PNG, SVG
@@ -62,7 +63,7 @@ TheCaller = Annotated[Caller, Depends(known_caller)]
 
 def own_session(session_id: Annotated[str, Path(description="The session's id.")], caller: TheCaller) -> Session:
     room = calibration()
-    session = room.ledger.find(session_id)
+    session = room.ledger.find(session_id) if is_session_id(session_id) else None
     if session is None or not room.access.admits(caller.id, session.client_id, administrator=caller.administrator):
         raise NotFound(f"Session {session_id} not found")
     return session

@@ -16,11 +16,13 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Pace:
-    """A group goes once it has `group_bytes`, or its first message has waited for `seconds`. A message is refused where
-    no room comes free among the `waiting_bytes` within `patience` seconds.
+    """A group goes once it has `group_bytes` or `group_messages`, or its first message has waited for `seconds`.
+
+    A message is refused where no room comes free among the `waiting_bytes` within `patience` seconds.
     """
 
-    seconds: float = 0.02
+    seconds: float = 0.01
+    group_messages: int = 64
     group_bytes: int = 8 * MIB
     waiting_bytes: int = 64 * MIB
     patience: float = 10.0
@@ -35,6 +37,7 @@ class Intake:
         self._waiting: list[Delivery] = []
         self._bytes = 0
         self._under_way = 0
+        self._under_way_since: float | None = None
         self._closed = False
 
     def put(self, delivery: Delivery) -> None:
@@ -47,7 +50,7 @@ class Intake:
                 raise Unavailable("the service is stopping")
             self._waiting.append(delivery)
             self._bytes += size
-            if len(self._waiting) == 1 or self._bytes >= self._pace.group_bytes:
+            if len(self._waiting) == 1 or self._is_group():
                 self._changed.notify_all()
 
     def take(self) -> Sequence[Delivery]:
@@ -55,13 +58,14 @@ class Intake:
         before.
         """
         with self._changed:
-            self._under_way = 0
+            self._under_way, self._under_way_since = 0, None
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._closed or self._waiting)
             deadline = stopwatch() + self._pace.seconds
-            self._changed.wait_for(lambda: self._closed or self._bytes >= self._pace.group_bytes, self._left(deadline))
+            self._changed.wait_for(lambda: self._closed or self._is_group(), self._left(deadline))
             group, self._waiting = self._waiting, []
             self._under_way, self._bytes = self._bytes, 0
+            self._under_way_since = group[0].received_at if group else None
             self._changed.notify_all()
             return group
 
@@ -73,13 +77,19 @@ class Intake:
     def oldest(self) -> float:
         """For how many seconds the oldest message waits or is being stored; 0 where there is none."""
         with self._changed:
-            return stopwatch() - self._waiting[0].received_at if self._waiting else 0.0
+            since = self._under_way_since
+            if since is None and self._waiting:
+                since = self._waiting[0].received_at
+            return 0.0 if since is None else stopwatch() - since
 
     def close(self) -> None:
         """Nothing more is taken in; what waits is still given out."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _is_group(self) -> bool:
+        return len(self._waiting) >= self._pace.group_messages or self._bytes >= self._pace.group_bytes
 
     def _has_room(self, size: int) -> bool:
         waiting = self._bytes + self._under_way

@@ -130,11 +130,17 @@ class Live:
                 self.ending, self.ended_at = ending, stopwatch()
 
     def conclude(self, journal: Journal) -> Result:
-        """What can be said now that it has ended. Raises Unavailable, and NotFound where the journal has expired."""
+        """What can be said now that it has ended. Raises Unavailable, and NotFound where the journal has expired.
+
+        The journal is read without the lock: what is joined changes no more, and whoever takes messages waits for it.
+        """
+        if self.concluded is None and self.stored:
+            anew = self._judged_anew(journal)
         with self.lock:
             if self.concluded is None:
                 if self.stored:
-                    self._judge = self._judged_anew(journal)
+                    self._judge, self._history, problem = anew
+                    self._end_otherwise(End("FAILED", problem) if problem else None)
                 else:
                     self._flush()
                 self.concluded = self._judge.result()
@@ -185,17 +191,10 @@ class Live:
         for index, inputs, outputs in pairs:
             if self.ending is not None:
                 return
-            self._judge_pair(self._judge, index, inputs, outputs)
-
-    def _judge_pair(self, judge: Evaluator, index: int, inputs: Taken, outputs: Taken) -> None:
-        if inputs.values is None:
-            self._history.append(unlabelled(index, judge.stages, len(outputs.probabilities)))
-            return
-        try:
-            labels_match(index, inputs.labels, outputs.probabilities)
-            self._history.append(judge.add(index, outputs.probabilities, inputs.labels))
-        except InvalidInput as error:
-            self.fail(error.message)
+            try:
+                self._history.append(judged(self._judge, index, inputs, outputs))
+            except InvalidInput as error:
+                self.fail(error.message)
 
     def _bound(self) -> None:
         if self.join.size > 2 * self.limits.batches:
@@ -207,17 +206,23 @@ class Live:
     def _flush(self) -> None:
         ending, self.ending = self.ending, None
         self._advance(self._frontier.flush())
-        self.ending = ending if ending is not None and ending.state == "FAILED" else self.ending or ending
+        found, self.ending = self.ending, ending
+        self._end_otherwise(found)
 
-    def _judged_anew(self, journal: Journal) -> Evaluator:
-        judge, ending = self.evaluator(), self.ending
-        self._history, self.ending = [], None
+    def _end_otherwise(self, found: End | None) -> None:
+        """What was found when all was judged stands, but before another failure."""
+        if found is not None and (self.ending is None or self.ending.state != "FAILED"):
+            self.ending = found
+
+    def _judged_anew(self, journal: Journal) -> tuple[Evaluator, list[BatchMetrics], str]:
+        """With what can't be judged, in words, where it ends there."""
+        judge, history = self.evaluator(), list[BatchMetrics]()
         for index in self._joined_indexes():
-            self._judge_pair(judge, index, *self._halves(index, journal))
-            if self.ending is not None:
-                break
-        self.ending = ending if ending is not None and ending.state == "FAILED" else self.ending or ending
-        return judge
+            try:
+                history.append(judged(judge, index, *self._halves(index, journal)))
+            except InvalidInput as error:
+                return judge, history, error.message
+        return judge, history, ""
 
     def _joined_indexes(self) -> Iterator[int]:
         """In order, of what came before the end."""
@@ -232,6 +237,14 @@ class Live:
         if known.spot is not None and known.rows is not None:
             values = journal.values(known.spot, side, known.rows)
         return Taken(self.session.id, side, index, False, b"", values, known.size)
+
+
+def judged(judge: Evaluator, index: int, inputs: Taken, outputs: Taken) -> BatchMetrics:
+    """Raises InvalidInput."""
+    if inputs.values is None:
+        return unlabelled(index, judge.stages, len(outputs.probabilities))
+    labels_match(index, inputs.labels, outputs.probabilities)
+    return judge.add(index, outputs.probabilities, inputs.labels)
 
 
 def unlabelled(index: int, stages: Stages, rows: int) -> BatchMetrics:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 
-from quintet.calibration.batch import Batch, Floats, checked
+from quintet.calibration.batch import Batch, Cuts, Floats, Integers, checked
 
 BINS = 15
 HISTOGRAM_BINS = 30
@@ -24,7 +24,8 @@ FLOOR = 2.0**-52
 
 UNIT = 2.0**-40
 _UNITS = 1 / UNIT
-_PIECE = 4096  # rows: so many units stay whole in a float64
+PIECE = 4096
+"""Rows at once: the units of so many stay whole in a float64."""
 
 Exact = NDArray[np.object_]
 """Of Python's integers, which have no largest one."""
@@ -71,18 +72,19 @@ class Terms(NamedTuple):
     losses: Floats
 
     def pieces(self) -> Iterator["Terms"]:
-        for start in range(0, len(self.right), _PIECE):
-            of_piece = slice(start, start + _PIECE)
+        for start in range(0, len(self.right), PIECE):
+            of_piece = slice(start, start + PIECE)
             yield Terms(self.confidence[of_piece], self.right[of_piece], self.losses[:, of_piece])
 
 
 class Means(NamedTuple):
-    """Of the rows that were counted at once; all 0 without rows."""
+    """Of one batch's rows, and the expected calibration error of all rows so far, these included."""
 
     accuracy: float
     confidence: float
     brier: float
     nll: float
+    ece: float
 
 
 def terms(batch: Batch) -> Terms:
@@ -113,18 +115,28 @@ class Counters:
         self._confidence: Exact = np.zeros(bins, object)
         self._losses: Exact = np.zeros(2, object)
 
-    def add(self, probabilities: ArrayLike, labels: ArrayLike) -> Means:
+    def add(self, probabilities: ArrayLike, labels: ArrayLike) -> None:
         """Rows (n, K) and their true classes (n,). Raises InvalidInput as batch.checked does."""
         batch = checked(probabilities, labels)
-        return self.count(terms(batch)) if batch.rows else Means(0.0, 0.0, 0.0, 0.0)
+        if batch.rows:
+            self.count(terms(batch))
 
-    def count(self, terms: Terms) -> Means:
+    def count(self, terms: Terms) -> None:
         """Of one row at least."""
-        right, confidence, brier, nll = (
-            sum(of_pieces) for of_pieces in zip(*map(self._count, terms.pieces()), strict=True)
+        for piece in terms.pieces():
+            self._count(piece, _WHOLE)
+
+    def follow(self, terms: Terms, cuts: Cuts) -> list[Means]:
+        """Counts the rows of one batch, or of several with PIECE rows together at most; what each of them tells."""
+        total, right, confidence = self.total, self.right, self._confidence
+        sums = [self._count(piece, cuts) for piece in terms.pieces()]
+        whole = sums[0] if len(sums) == 1 else _Sums(*map(sum, zip(*sums, strict=True)))
+        rows, each = cuts.sizes, UNIT / cuts.sizes
+        eces = _eces(
+            total + rows.cumsum(), right + whole.right.cumsum(axis=0), confidence + whole.confidence.cumsum(axis=0)
         )
-        rows, each = len(terms.right), UNIT / len(terms.right)
-        return Means(right / rows, confidence * each, brier * each, nll * each)
+        means = (whole.right.sum(axis=1) / rows, whole.confidence.sum(axis=1) * each, *(whole.losses * each), eces)
+        return [Means(*told) for told in zip(*(figures.tolist() for figures in means), strict=True)]
 
     def merge(self, other: Self) -> Self:
         """Both together, as new counters: the same as those of all rows at once. Raises ValueError for other bins."""
@@ -144,25 +156,20 @@ class Counters:
             setattr(new, name, getattr(self, name) + sign * getattr(other, name))
         return new
 
-    def _count(self, terms: Terms) -> tuple[int, ...]:
-        """How many are right, and the sums of confidence, Brier's terms and the NLL's, in units."""
-        bins, where = len(self.rows), _bins(terms.confidence, self.edges)
-        wrong, right = np.bincount(where + bins * terms.right, minlength=2 * bins).reshape(2, bins)
-        confidence = np.bincount(where, _units(terms.confidence), bins).astype(np.int64)
-        losses = _units(terms.losses).astype(np.int64).sum(axis=1)
-        self.total += len(where)
-        self.rows += wrong + right
-        self.right += right
+    def _count(self, terms: Terms, cuts: Cuts) -> "_Sums":
+        sums = _sums(terms, cuts, _bins(terms.confidence, self.edges), len(self.rows))
+        self.total += len(terms.right)
+        self.rows = self.rows + sums.rows.sum(axis=0)
+        self.right = self.right + sums.right.sum(axis=0)
         self.histogram += np.bincount(_bins(terms.confidence, _HISTOGRAM_EDGES), minlength=HISTOGRAM_BINS)
-        self._confidence += confidence.astype(object)  # Python's integers: these sums outgrow 64 bits one day
-        self._losses += losses.astype(object)
-        return (int(right.sum()), int(confidence.sum()), *losses.tolist())
+        self._confidence = self._confidence + sums.confidence.sum(axis=0)
+        self._losses = self._losses + sums.losses.sum(axis=1)
+        return sums
 
     @property
     def ece(self) -> float | None:
         """Expected calibration error: the bins' gaps between accuracy and confidence, weighted by their rows."""
-        gaps = abs(self.right - self._confidence.astype(np.float64) * UNIT)
-        return float(gaps.sum()) / self.total if self.total else None
+        return float(_eces(self.total, self.right, self._confidence)) if self.total else None
 
     @property
     def mce(self) -> float | None:
@@ -223,6 +230,34 @@ class Counters:
         return [abs(accuracy - confidence) for confidence, accuracy in filter(None, self._means())]
 
 
+class _Sums(NamedTuple):
+    """Of each of B batches, in Python's integers but the counts: rows, right ones and units of confidence (B, bins)
+    a bin, and units of loss (2, B).
+    """
+
+    rows: Integers
+    right: Integers
+    confidence: Exact
+    losses: Exact
+
+
+def _sums(terms: Terms, cuts: Cuts, where: NDArray[np.intp], bins: int) -> _Sums:
+    """`where` is each row's bin. Of PIECE rows at most."""
+    batches, cells = len(cuts.sizes), where + bins * cuts.owners
+    wrong, right = np.bincount(cells + batches * bins * terms.right, minlength=2 * batches * bins).reshape(2, -1, bins)
+    confidence = np.bincount(cells, _units(terms.confidence), batches * bins).astype(np.int64).reshape(-1, bins)
+    losses = np.add.reduceat(_units(terms.losses).astype(np.int64), cuts.starts, axis=1)
+    return _Sums(wrong + right, right, confidence.astype(object), losses.astype(object))
+
+
+def _eces(total: Integers | int, right: Integers, confidence: Exact) -> Floats:
+    """The bins' gaps between accuracy and confidence, weighted by their rows: of right ones and of units (..., bins)."""
+    gaps = abs(right - confidence.astype(np.float64) * UNIT)
+    eces: Floats = gaps.sum(axis=-1) / total
+    return eces
+
+
+_WHOLE = Cuts.of([0])
 _HISTOGRAM_EDGES = np.linspace(0.0, 1.0, HISTOGRAM_BINS + 1)
 
 

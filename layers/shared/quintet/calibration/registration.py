@@ -68,7 +68,7 @@ def checked(registration: Registration) -> Registration:
         raise InvalidInput(f"client_id: 1 to {CLIENT_CHARACTERS} characters, none of them a control character")
     if len(quote(client_id, safe="")) > KEY_BYTES:
         raise InvalidInput(f"client_id: at most {KEY_BYTES} bytes when it is percent-encoded")
-    if session_id and not _SESSION.fullmatch(session_id):
+    if session_id and not is_session_id(session_id):
         raise InvalidInput("session_id: 1 to 128 letters, digits, or . _ : - after the first")
     for name, queue in (("inputs", registration.inputs_queue), ("outputs", registration.outputs_queue)):
         if not queue.isprintable() or not 1 <= len(queue.encode()) <= QUEUE_BYTES:
@@ -79,6 +79,11 @@ def checked(registration: Registration) -> Registration:
             raise InvalidInput(f"{name}: at most {TEXT_CHARACTERS} characters, none of them a control character")
     shape_of(registration.inputs_format)
     return registration
+
+
+def is_session_id(text: str) -> bool:
+    """Whether there can be a session of this id: a store refuses keys that are too long."""
+    return _SESSION.fullmatch(text) is not None
 
 
 def _is_shape(text: str) -> bool:

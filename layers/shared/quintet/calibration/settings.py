@@ -18,7 +18,13 @@ class Broker(BrokerSettings):
         older, chosen = self.older_password, "password" in self.model_fields_set
         return self.model_copy(update={"password": older}) if older.get_secret_value() and not chosen else self
 
-    heartbeat_seconds: int = setting("RABBITMQ_HEARTBEAT", "Heartbeat of the connection, in seconds.", default=600)
+    heartbeat_seconds: int = setting(
+        "RABBITMQ_HEARTBEAT",
+        "Heartbeat of the connection, in seconds. The broker gives a silent worker's messages to others after two of "
+        "them: well below CLIENT_TIMEOUT_SECONDS.",
+        default=20,
+        ge=1,
+    )
     blocked_seconds: int = setting(
         "RABBITMQ_BLOCKED_TIMEOUT", "How long the broker may block the connection, in seconds.", default=300
     )
@@ -51,12 +57,12 @@ class Streaming(Settings):
     prefetch: int = setting(
         "CALIBRATION_PREFETCH",
         "Messages of a queue that are under way at once; 1 as in the original is right, and slower.",
-        default=8,
+        default=32,
         ge=1,
         le=1000,
     )
     commit_seconds: float = setting(
-        "CALIBRATION_COMMIT_SECONDS", "How long a message waits for others to be made durable with.", default=0.02, ge=0
+        "CALIBRATION_COMMIT_SECONDS", "How long a message waits for others to be made durable with.", default=0.01, ge=0
     )
     commit_mb: int = setting("CALIBRATION_COMMIT_MB", "MiB that are made durable at once.", default=8, ge=1, le=64)
     buffer_mb: int = setting(

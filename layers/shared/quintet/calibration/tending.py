@@ -10,7 +10,7 @@ from datetime import timedelta
 from math import inf
 
 from quintet.calibration.calibrator import NOTIFICATIONS, Calibrator, Tenure
-from quintet.calibration.closing import LINGER_SECONDS, TRACKING, Closing
+from quintet.calibration.closing import LINGER_SECONDS, REPORT, Closing
 from quintet.calibration.kept import live_status_of
 from quintet.calibration.ledger import Beat
 from quintet.calibration.live import End, Live
@@ -22,7 +22,9 @@ RELEASED = -1
 """The beat of a worker that has stopped in an orderly way: its sessions may be taken over at once."""
 
 WAITING_AT_ONCE = 50
-"""Ended sessions that wait for MLflow in memory; of more, the ledger alone knows until there is room again."""
+"""Ended sessions that wait in memory for MLflow or the connections service; of more, the ledger alone knows until there
+is room again.
+"""
 
 SETTLING = timedelta(seconds=30)
 """How long a session may be in the ledger and not yet in memory."""
@@ -81,7 +83,7 @@ class Tending:
                 self.calibrator.end(live, End("TIMED_OUT", silence(live, longest)))
 
     def release_the_ended(self) -> int:
-        """Those that wait for MLflow alone leave the memory, too, where they are many; how many are left of them."""
+        """Those that wait for others alone leave the memory, too, where they are many; how many are left of them."""
         waiting = 0
         for live in self.calibrator.lives():
             if live.ending is None or not live.session.ended or stopwatch() - live.ended_at < LINGER_SECONDS:
@@ -90,8 +92,9 @@ class Tending:
                 self.calibrator.release(live)
             else:
                 self.calibrator.streams.close(live.session.id)
-                waiting += live.session.tasks == (TRACKING,)
-                if waiting > WAITING_AT_ONCE and live.session.tasks == (TRACKING,):
+                waits = REPORT not in live.session.tasks
+                waiting += waits
+                if waits and waiting > WAITING_AT_ONCE:
                     self.calibrator.release(live)
                     self._parted = True
         return waiting
@@ -101,8 +104,8 @@ class Tending:
         if not self.connections_queue:
             return
         if self.calibrator.room and not self._listening:
+            self._listening = True  # first: who pauses it meanwhile has the last word, or it is opened once more
             self.calibrator.streams.open("", "", {NOTIFICATIONS: self.connections_queue})
-            self._listening = True
         elif not self.calibrator.room and self._listening:
             self.pause_listening()
 

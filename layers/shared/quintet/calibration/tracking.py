@@ -6,6 +6,7 @@ not be logged is logged later, in the same order.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -15,7 +16,7 @@ from quintet.calibration.ports import Experiments
 from quintet.calibration.run_log import RunLog, Unreadable
 from quintet.calibration.tracked import Tracked
 from quintet.kernel.clock import stopwatch
-from quintet.kernel.errors import Conflict, QuintetError, Unavailable
+from quintet.kernel.errors import QuintetError, Unavailable
 
 IDLE_SECONDS = 2.0
 """How long the thread sleeps when there is nothing to log."""
@@ -67,7 +68,9 @@ class Turns:
 
 
 class Tracker:
-    """`table` makes a file of columns; `experiment` is what the names of some experiments begin with."""
+    """`table` makes a file of columns; `experiment` is what the names of some experiments begin with. `guard` is around
+    whatever is logged: it makes unforeseen errors, of which none may cost more than one run, errors of the house.
+    """
 
     def __init__(
         self,
@@ -75,11 +78,13 @@ class Tracker:
         table: Callable[[Columns], bytes],
         experiment: str,
         watch: Callable[[], float] = stopwatch,
+        guard: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._experiments = experiments
         self._table = table
         self._prefix = experiment
         self._watch = watch
+        self._guard = guard
         self._turns: OrderedDict[str, Turns] = OrderedDict()
         self._lock = Lock()
         self._outages = 0
@@ -97,7 +102,7 @@ class Tracker:
             self._turns.pop(session, None)
 
     def round(self) -> Round:
-        """One turn for everybody, as far as the time goes. Never raises. Belongs to one thread."""
+        """One turn for everybody, as far as the time goes. Belongs to one thread."""
         done = Round()
         busy = [self._everybody(piece, done) for piece in (RunLog.figures, RunLog.file, RunLog.end)]
         done.pause = self._resting or (0.0 if any(busy) else IDLE_SECONDS)
@@ -123,12 +128,13 @@ class Tracker:
 
     def _turn(self, turns: Turns, piece: Piece, done: Round) -> bool:
         try:
-            did = piece(turns.log)
+            with self._guard():
+                did = piece(turns.log)
         except Unreadable as error:
             self._let_rest(turns, error, done)
         except Unavailable as error:
             self._away(turns, piece, error, done)
-        except Conflict as error:
+        except QuintetError as error:
             self._refused(turns, piece, error, done)
         else:
             if did:

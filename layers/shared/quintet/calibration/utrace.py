@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import BaseModel, ConfigDict, Field
 
-from quintet.calibration.batch import Batch, Floats, checked
+from quintet.calibration.batch import Batch, Cuts, Floats, checked
 from quintet.calibration.conformal import Score, bound, quantile, sets, true_scores
 from quintet.calibration.weakness import Weakness, WeaknessCode
 from quintet.kernel.errors import InvalidInput
@@ -140,15 +140,17 @@ class Utrace:
     def add(self, index: int, batch: Batch) -> Step:
         """Batches come in the order of their index; one without rows counts for nothing."""
         stage = self.stages.of(index)
-        if not batch.rows:
-            return Step(stage)
-        self._batches[stage] += 1
+        return self.follow(stage, batch, Cuts.of([batch.rows]))[0] if batch.rows else Step(stage)
+
+    def follow(self, stage: StageName, rows: Batch, cuts: Cuts) -> list[Step]:
+        """The same of the batches of one stage whose `rows` these are."""
+        self._batches[stage] += len(cuts.sizes)
         if stage == "INITIAL_CALIBRATION":
-            self._gathered.append(true_scores(batch, self.score))
-            return Step(stage)
+            self._gathered.append(true_scores(rows, self.score))
+            return [Step(stage)] * len(cuts.sizes)
         if stage == "UNCERTAINTY_ESTIMATION":
-            return self._estimate(stage, batch)
-        return self._construct(stage, batch)
+            return [self._estimate(stage, batch) for batch in rows.apart(cuts)]
+        return self._construct(stage, rows, cuts)
 
     def evaluation(self) -> Evaluation:
         rows = sum(map(len, self._gathered)) if self._scores is None else len(self._scores)
@@ -180,17 +182,19 @@ class Utrace:
         self._alphas.append(np.nan if alpha is None else alpha)
         return Step(stage, alpha=alpha, uncertainty=uncertainty)
 
-    def _construct(self, stage: StageName, batch: Batch) -> Step:
-        self._tested += batch.rows
-        self._right += int(np.count_nonzero(batch.predicted == batch.labels))
+    def _construct(self, stage: StageName, rows: Batch, cuts: Cuts) -> list[Step]:
+        self._tested += rows.rows
+        self._right += int(np.count_nonzero(rows.predicted == rows.labels))
         if self._quantile is None:
-            return Step(stage)
-        chosen = sets(batch.probabilities, self._quantile, self.score)
-        sizes = chosen.sum(axis=1)
-        coverage = int(np.count_nonzero(chosen[np.arange(batch.rows), batch.labels])) / batch.rows
-        self._coverages.append(coverage)
-        self._sizes.append(int(sizes.max()))
-        return Step(stage, coverage=coverage, set_size=self._sizes[-1], mean_set_size=int(sizes.sum()) / batch.rows)
+            return [Step(stage)] * len(cuts.sizes)
+        chosen = sets(rows.probabilities, self._quantile, self.score)
+        sizes, covered = chosen.sum(axis=1), chosen[np.arange(rows.rows), rows.labels]
+        coverages = (np.add.reduceat(covered, cuts.starts, dtype=np.int64) / cuts.sizes).tolist()
+        largest = np.maximum.reduceat(sizes, cuts.starts).tolist()
+        means = (np.add.reduceat(sizes, cuts.starts) / cuts.sizes).tolist()
+        self._coverages += coverages
+        self._sizes += largest
+        return [Step(stage, None, None, *told) for told in zip(coverages, largest, means, strict=True)]
 
     def _sorted(self) -> Floats:
         if self._scores is None:
