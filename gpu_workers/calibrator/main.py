@@ -18,13 +18,14 @@ from gpu_workers.calibrator.wiring import CalibratorWorker
 from quintet.calibration.grpc import calibration_server
 from quintet.entry.serving import Door, serve
 from quintet.entry.worker import beside, log_failure
+from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import Misconfigured, QuintetError
 from quintet.kernel.log import logger
 
 CLOSERS = 2
 SECONDS_BETWEEN_ROUNDS = 1.0
 SECONDS_BETWEEN_COUNTS = 60.0
-SECONDS_TO_EMPTY = 10.0
+SECONDS_TO_EMPTY = 30.0
 
 
 class Duties:
@@ -59,8 +60,9 @@ class Duties:
         worker.calibrator.stopping.set()
         worker.closing.stop(CLOSERS)
         worker.renderer.stop()
+        until = stopwatch() + SECONDS_TO_EMPTY
         for thread in self._threads:
-            thread.join(SECONDS_TO_EMPTY)
+            thread.join(max(0.1, until - stopwatch()))
         try:
             worker.tending.leave()
         except QuintetError as error:
@@ -96,6 +98,9 @@ class Duties:
         self._threads.append(beside(do, name=name, on_failure=partial(self._fail, name)))
 
     def _fail(self, name: str, error: Exception) -> None:
+        if self._over.is_set():  # what could not be stored comes again, to another
+            log_failure(self._worker.log, f"the {name} did not end its work", error)
+            return
         log_failure(self._worker.log, f"the {name} has failed: this worker ends", error)
         self.failed = True
         os.kill(os.getpid(), signal.SIGTERM)

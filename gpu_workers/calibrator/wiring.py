@@ -135,7 +135,7 @@ class CalibratorWorker:
         )
         made.on_admitted = self.watch
         made.on_released = self.unwatch
-        made.on_stray = lambda delivery, session: self._beside(partial(made.keep_stray, delivery, session))
+        made.on_stray = lambda delivery, live: self._beside(partial(made.keep_stray, delivery, live))
         return made
 
     def evaluator(self) -> Evaluator:

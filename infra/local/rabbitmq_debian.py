@@ -114,7 +114,7 @@ listeners.tcp.default = {host}:{port}
 management.tcp.ip = {host}
 management.tcp.port = {management}
 disk_free_limit.absolute = 50MB
-vm_memory_high_watermark.absolute = 512MB
+vm_memory_high_watermark.absolute = 2GB
 log.console = true
 log.console.level = warning
 """

@@ -2,11 +2,11 @@
 
     python -m tests.bench.calibration_numbers [--seeds 1000]
 
-A batch is 64 × 10. `update` is Evaluator.add in the third stage; the scan for the bound and the fit of the temperature
-come once a batch of the second stage and once a session, and are told apart. All are on one core, the medians and the
-fastest of many. Coverage: each seed calibrates a fresh model, and rows of a coming stage are covered as often as a
-beta-binomial with the threshold's rank says; told is the share of seeds inside its central bands. The real model's
-outputs are ../shared/data/calibration, where present.
+A batch is 64 × 10. `update` is Evaluator.add in the third stage, or add_many of several together; the scan for the
+bound and the fit of the temperature come once a batch of the second stage and once a session, and are told apart. All
+are on one core, the medians and the fastest of many. Coverage: each seed calibrates a fresh model, and rows of a coming
+stage are covered as often as a beta-binomial with the threshold's rank says; told is the share of seeds inside its
+central bands. The real model's outputs are ../shared/data/calibration, where present.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from scipy.stats import betabinom
 
 from quintet.calibration.batch import Batch
 from quintet.calibration.conformal import Score, bound, quantile, sets, true_scores
-from quintet.calibration.evaluation import Evaluator
+from quintet.calibration.evaluation import Evaluator, Given
 from quintet.calibration.temperature import fitted
 from quintet.calibration.utrace import evaluate
 from tests.calibration.some_rows import CIFAR, Rows, drawn
@@ -64,7 +64,8 @@ def costs() -> None:
     probabilities, labels = some[0].astype(np.float32), some[1]
     evaluator = Evaluator()
     pieces = [slice(SIZE * index, SIZE * (index + 1)) for index in range(400)]
-    adds = [timed(partial(evaluator.add, at, probabilities[piece], labels[piece])) for at, piece in enumerate(pieces)]
+    batches = [(at, probabilities[piece], labels[piece]) for at, piece in enumerate(pieces)]
+    adds = [timed(partial(evaluator.add, *batch)) for batch in batches]
     tell(
         "yardstick: a batch's row sums",
         [timed(partial(np.sum, probabilities[:SIZE], axis=1)) for _ in range(400)],
@@ -72,12 +73,22 @@ def costs() -> None:
     )
     tell("update, third stage", adds[21:], "µs, goal < 200")
     tell("update, first stage", adds[:11], "µs")
+    for together in (8, 16, 32):
+        tell(f"update, {together} together", at_once(batches, together), "µs a batch")
     for calibrated in (CALIBRATION, 50_000):
         scores, batch = np.sort(generator.random(calibrated)), Batch(some[0][:SIZE], labels[:SIZE])
         tell(f"scan of {calibrated} scores", [timed(partial(bound, scores, batch)) for _ in range(50)], "µs")
     part = Batch(some[0][:CALIBRATION], labels[:CALIBRATION])
     tell(f"temperature of {CALIBRATION} rows", [timed(partial(fitted, part)) for _ in range(50)], "µs")
     tell("result of 400 batches", [timed(evaluator.result) for _ in range(10)], "µs")
+
+
+def at_once(batches: Sequence[Given], together: int) -> list[float]:
+    """Microseconds a batch of the third stage, of each group of so many."""
+    evaluator, third = Evaluator(), batches[21:]
+    evaluator.add_many(batches[:21])
+    groups = [third[start : start + together] for start in range(0, len(third) - together + 1, together)]
+    return [timed(partial(evaluator.add_many, group)) / together for group in groups]
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -234,21 +234,23 @@ def serve(
     wrong = [one for number, one in enumerate(names) if one in healthy and results[one] != judged(number, batches)]
     taken = sorted(second for seconds in notes["seconds"].values() for second in seconds)
     p50, p99 = (quantiles(taken, n=100)[rank - 1] for rank in (50, 99))
+    p99_of_answers = answered[int(0.99 * len(answered))]
     print(
-        f"{name}: {len(healthy)} healthy clients × {batches} batches of {ROWS} × {PIXELS}: {ended - began:.0f} s "
-        f"(published in {published - began:.0f} s), {len(healthy) * batches / (ended - began):.0f} batches/s; second half "
-        f"to acknowledgement p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms; peak RSS {notes['rss_mib']:.0f} MiB; "
-        f"CPU {notes['cpu']:.0f} s; registration p50 {1000 * answered[len(answered) // 2]:.1f} ms, p99 "
-        f"{1000 * answered[int(0.99 * len(answered))]:.1f} ms; {len(wrong)} results differ",
+        f"{name}: {len(healthy)} healthy clients × {batches} batches of {ROWS} × {PIXELS}; {len(wrong)} results differ"
+        "\n"
+        f"  {ended - began:.0f} s, published in {published - began:.0f} s; worker: {notes['cpu']:.0f} s CPU, peak RSS "
+        f"{notes['rss_mib']:.0f} MiB (and {notes['renderer_mib']:.0f} MiB that draw reports)\n"
+        f"  second half to acknowledgement: p50 {1000 * p50:.0f} ms, p99 {1000 * p99:.0f} ms\n"
+        f"  registration: p50 {1000 * answered[len(answered) // 2]:.1f} ms, p99 {1000 * p99_of_answers:.1f} ms",
         flush=True,
     )
     for reason in reasons:
         print(f"  ended: {reason}")
-    assert len(reasons) == poison, "each poisonous client is ended with its reason"
+    assert len(reasons) == poison, "each poisonous client is ended with its reason, and no other"
     for one in names:
         for queue in queues(one):
             channel.queue_delete(queue)
-    return p99
+    return float(p99)
 
 
 def healthy_results(worker: Worker, healthy: Sequence[str]) -> int:
@@ -291,7 +293,8 @@ def harm(channel: Any, one: str, how: int, index: int) -> None:
     elif how == 1:
         rows = np.ones((1, CLASSES)), np.zeros(1, int)
         for number in range(1500):
-            channel.basic_publish("", queues(one)[0], inputs(1500 * index + number, rows, b"\0" * 4 * PIXELS, last=False))
+            body = inputs(1500 * index + number, rows, b"\0" * 4 * PIXELS, last=False)
+            channel.basic_publish("", queues(one)[0], body)
 
 
 def queues(name: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from gpu_workers.calibrator import main as program
 from gpu_workers.calibrator.wiring import CalibratorWorker
@@ -21,6 +21,7 @@ from quintet.adapters.memory_rows import MemoryRows
 from quintet.calibration.ledger import Ledger
 from quintet.calibration.messages import INPUTS
 from quintet.calibration.wiring import CalibrationRoom
+from quintet.entry.ports import Objects
 from quintet.kernel.clock import SystemClock
 from quintet.kernel.errors import NotFound
 from quintet.kernel.streams import Delivery
@@ -96,17 +97,17 @@ MARK = b"\x00\x00\xc0\x7f\x00\x00\xc0\x7f"
 def main() -> int:
     folder = Path(os.environ["BENCH_FOLDER"])
     room = CalibrationRoom()
-    room.objects = FolderObjects(folder)  # type: ignore[misc, assignment]
-    room.ledger = Ledger(MemoryRows(), SystemClock())  # type: ignore[misc]
+    room.objects = cast("Objects", FolderObjects(folder))
+    room.ledger = Ledger(MemoryRows(), SystemClock())
     made: list[CalibratorWorker] = []
 
     def worker(log: Any) -> CalibratorWorker:
         one = CalibratorWorker(log, room)
-        one.streams = Clocked(one.streams)  # type: ignore[misc, assignment]
+        one.streams = Clocked(one.streams)
         made.append(one)
         return one
 
-    program.CalibratorWorker = worker  # type: ignore[misc, assignment]
+    setattr(program, "CalibratorWorker", worker)  # noqa: B010 - it is not the program's to export
     code = program.main()
     streams: Any = made[0].streams
     notes = {
@@ -116,6 +117,7 @@ def main() -> int:
         "first": streams.first,
         "last": streams.last,
         "cpu": time.process_time(),
+        "renderer_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
         "rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     Path(os.environ["BENCH_NOTES"]).write_text(json.dumps(notes))

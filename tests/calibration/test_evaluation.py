@@ -2,7 +2,9 @@
 
 import json
 import pickle
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -13,9 +15,9 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from quintet.calibration import evaluation
 from quintet.calibration.batch import checked
-from quintet.calibration.conformal import Score
-from quintet.calibration.evaluation import Evaluator, Result, Stages
-from quintet.calibration.metrics import Calibration, Counters
+from quintet.calibration.conformal import Score, true_scores
+from quintet.calibration.evaluation import Evaluator, Given, Result, Stages
+from quintet.calibration.metrics import Calibration, Counters, terms
 from quintet.calibration.temperature import fitted, scaled
 from quintet.calibration.utrace import evaluate
 from quintet.kernel.errors import InvalidInput
@@ -118,6 +120,87 @@ def test_a_batch_without_rows_is_counted_and_says_nothing() -> None:
         assert metrics.model_dump(exclude_none=True) == {"index": index, "stage": metrics.stage, "rows": 0}
     result = evaluator.result()
     assert (result.rows, result.batches, result.before.rows) == (704, 13, 0)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_many_at_once_are_the_same_as_one_after_another(data: st.DataObject) -> None:
+    generator = np.random.default_rng(data.draw(st.integers(0, 99)))
+    score: Score = data.draw(st.sampled_from(["lac", "aps"]))
+    stages = Stages(calibration_batches=data.draw(st.integers(0, 5)), uncertainty_batches=data.draw(st.integers(0, 3)))
+    sizes = data.draw(st.lists(st.sampled_from([0, 1, 2, 7, 8, 9, 64, 64, 64, 65]), min_size=1, max_size=40))
+    classes, kind = data.draw(st.integers(2, 20)), data.draw(st.sampled_from([np.float32, np.float64]))
+    drawn_ones = [drawn(generator, size, classes) for size in sizes]
+    given_ones: list[Given] = [
+        (2 * i, laid_out(rows.astype(kind), i), labels) for i, (rows, labels) in enumerate(drawn_ones)
+    ]
+    alone, together = Evaluator(stages, score), Evaluator(stages, score)
+    told = tuple(alone.add(*one) for one in given_ones)
+    cuts = data.draw(st.lists(st.integers(0, len(sizes)), max_size=5).map(sorted))
+    for start, stop in pairwise([0, *cuts, len(sizes)]):
+        together.add_many(given_ones[start:stop])
+        together.result()
+    assert together.result().model_dump_json() == alone.result().model_dump_json()
+    assert together.history() == told
+    after = data.draw(st.integers(-1, 2 * len(sizes)))
+    assert together.history(after) == tuple(batch for batch in told if batch.index > after)
+    assert (together.batches, together.last) == (len(sizes), 2 * len(sizes) - 2)
+
+
+@given(st.integers(2, 33), st.integers(1, 40), st.integers(0, 39))
+def test_a_rows_figures_are_its_own_whatever_stands_beside_it(classes: int, count: int, at: int) -> None:
+    rows, labels = drawn(np.random.default_rng(classes), 40, classes)
+    some = slice(at, at + count)
+    whole, part = checked(np.asfortranarray(rows), labels), checked(rows[some], labels[some])
+    assert np.array_equal(terms(whole).losses[:, some], terms(part).losses)
+    assert np.array_equal(scaled(whole.probabilities, 1.7)[some], scaled(part.probabilities, 1.7))
+    for score in get_args(Score):
+        assert np.array_equal(true_scores(whole, score)[some], true_scores(part, score))
+
+
+def laid_out(rows: NDArray[Any], number: int) -> NDArray[Any]:
+    """The same rows in C order, in Fortran order, or as every other one of an array's."""
+    return [rows, np.asfortranarray(rows), np.repeat(rows, 2, axis=0)[::2]][number % 3]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 30), st.sampled_from(["negative", "label", "shape", "classes", "order", "words"]))
+def test_those_before_a_wrong_one_are_added_and_none_after_it(at: int, wrong: str) -> None:
+    rows, labels = drawn(np.random.default_rng(at), 64 * 31)
+    batches: list[Given] = [(i, rows[64 * i :][:64], labels[64 * i :][:64]) for i in range(31)]
+    index, good, true = batches[at]
+    batches[at] = {
+        "negative": (index, -np.asarray(good), true),
+        "label": (index, good, np.full(64, 10)),
+        "shape": (index, good, np.asarray(true)[1:]),
+        "classes": (index, np.full((64, 4), 0.25), np.zeros(64, np.int64)),
+        "order": (-1, good, true),
+        "words": (index, np.full((64, 10), "0.1"), true),
+    }[wrong]
+    if wrong == "classes" and at == 0:
+        batches[0] = (0, [[1.0]], [0])
+    alone, together = Evaluator(), Evaluator()
+    for batch in batches[:at]:
+        alone.add(*batch)
+    with pytest.raises((InvalidInput, ValueError)) as one:
+        alone.add(*batches[at])
+    with pytest.raises(type(one.value)) as many:
+        together.add_many(batches)
+    assert str(many.value) == str(one.value)
+    assert together.batches == at
+    assert together.result() == alone.result()
+
+
+def test_large_batches_are_the_same_too() -> None:
+    """Sums of many likely rows outgrow what a float tells exactly."""
+    rows, labels = drawn(np.random.default_rng(0), 45_000, 3, sharpness=0.02)
+    ends = [0, 704, 900, 20_900, 40_900, 41_000, 45_000]
+    batches: list[Given] = [(10 * i, rows[a:b], labels[a:b]) for i, (a, b) in enumerate(pairwise(ends))]
+    alone, together = Evaluator(), Evaluator()
+    for batch in batches:
+        alone.add(*batch)
+    together.add_many(batches)
+    assert together.result().model_dump_json() == alone.result().model_dump_json()
 
 
 def test_of_nothing_nothing_is_said() -> None:

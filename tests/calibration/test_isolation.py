@@ -7,13 +7,15 @@ import pytest
 
 from quintet.adapters.memory import MemoryObjects
 from quintet.calibration import tending
+from quintet.calibration.calibrator import Manner
 from quintet.calibration.closing import Aftermath, Closing
 from quintet.calibration.journal import Journal
+from quintet.calibration.live import Limits
 from quintet.calibration.messages import Session
 from quintet.kernel.errors import Unavailable
 from tests.calibration.test_closing import completed
 from tests.calibration.test_live import halves, live
-from tests.calibration.world import World, batches, inputs_of, judged, report
+from tests.calibration.world import World, batches, inputs_of, judged, messages, report
 
 PATIENCE = 30.0
 
@@ -133,3 +135,48 @@ def test_a_long_reason_is_cut() -> None:
     live.fail("why" * 1_000_000)
     world.worker.closing.close(live)
     assert len(world.session(live.session.id).reason) == 2000
+
+
+class TestStrays:
+    """Messages that carry another session's id."""
+
+    def test_those_of_an_ended_session_are_set_aside_and_change_nothing(self) -> None:
+        world, found = after_one(World()), batches(4)
+        world.call(session_id="s2", via="notification")
+        left = [inputs_of(index, batch, last=False, session_id="s1") for index, batch in enumerate(batches(3, seed=7))]
+        inputs, outputs = messages(found, "s2")
+        world.streams.put("ana in", *left, *inputs)
+        world.streams.put("ana out", *outputs)
+        world.run()
+        assert world.session("s2").state == "COMPLETED"
+        assert world.result("s2") == judged(found)
+        kept = [world.objects.get(key)[0] for key in world.keys("calibration/aside/ana/s2/")]
+        assert sorted(kept) == sorted(left)
+        assert world.streams.bodies("ana in") == []
+
+    def test_of_too_many_sessions_they_end_it(self) -> None:
+        world = after_one(World(manner=Manner(clients=100, timeout=1e9, lease=1e9, limits=Limits(strays=0))))
+        session = world.call(session_id="s2", via="notification")
+        world.streams.put("ana in", inputs_of(0, batches(1)[0], last=False, session_id="s1"))
+        world.run()
+        assert "too many other sessions" in world.session(session).reason
+
+    def test_one_that_is_not_known_yet_takes_its_place_and_loses_nothing(self) -> None:
+        world, found = World(), batches(4)
+        world.call(session_id="s1", via="notification")
+        inputs, outputs = messages(found, "s2")
+        world.streams.put("ana in", *inputs)
+        world.run()
+        assert (world.session("s1").state, world.session("s1").reason[:22]) == ("FAILED", "messages of session s2")
+        world.streams.close("s1")
+        world.call(session_id="s2", via="notification")
+        world.streams.put("ana out", *outputs)
+        world.run()
+        assert world.result("s2") == judged(found)
+
+
+def after_one(world: World) -> World:
+    """Of which the client has a session, s1, that is over."""
+    world.worker.closing.close(completed(world, session_id="s1", via="notification"))
+    world.streams.close("s1")
+    return world

@@ -58,9 +58,11 @@ class TestOrder:
         made, taken = live(), halves(batches(4))
         for half in taken[:2] + taken[4:]:
             made.take(half)
+        made.judge()
         assert [batch.index for batch in made.history()] == [0]
         for half in taken[2:4]:
             made.take(half)
+        made.judge()
         assert [batch.index for batch in made.history(after=0)] == [1, 2, 3]
 
     def test_a_gap_is_left_out_at_the_end(self) -> None:
@@ -116,6 +118,35 @@ class TestEnds:
         assert made.conclude_without("the journal has expired").batches == 0
         assert made.conclude(Journal(MemoryObjects(), "w", keep_inputs=False)).batches == 0
         assert made.ending == End("FAILED", "the journal has expired")
+
+
+class TestWhatIsWrong:
+    @given(st.data())
+    def test_it_ends_the_session_wherever_it_is_judged_and_what_came_before_counts(self, data: st.DataObject) -> None:
+        found = batches(6)
+        at = data.draw(st.integers(1, 5))
+        found[at] = data.draw(st.sampled_from([batches(1, classes=5)[0], (found[at][0], found[at][1][:-1])]))
+        made, own = live(), Journal(MemoryObjects(), "w", keep_inputs=False)
+        order = data.draw(st.permutations(halves(found, own)))
+        for half in order:
+            made.take(half)
+            if data.draw(st.booleans()):
+                made.judge()
+        made.end(End("TIMED_OUT", "silence"))
+        result = made.conclude(own)
+        assert made.ending is not None
+        assert made.ending.state == "FAILED"
+        assert f"batch {at} has" in made.ending.reason
+        assert result.model_dump_json().encode() == judged(found[:at])
+        assert [batch.index for batch in made.history()] == list(range(at))
+
+    def test_the_first_reason_stands(self) -> None:
+        found = [*batches(2), batches(1, classes=5)[0], *batches(8)]
+        made = live(batches=3)
+        for half in halves(found):
+            made.take(half)
+        assert made.ending is not None
+        assert "5 classes" in made.ending.reason
 
 
 class TestBounds:
@@ -185,6 +216,7 @@ def test_its_status_is_json() -> None:
     made = live()
     for half in halves(batches(3))[:5]:
         made.take(half)
+    made.judge()
     status = json.loads(json.dumps(made.status()))
     assert (status["halves"], status["joined"], status["judged"], status["latest"]["index"]) == (5, 2, 2, 1)
     assert "outputs 2" in status["missing"]

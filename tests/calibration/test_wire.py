@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from quintet.calibration.pb.calibration_pb2 import Predictions
 from quintet.calibration.pb.dataset_pb2 import DataBatchLabeled
 from quintet.calibration.predictions import MOST_SAMPLES
+from quintet.calibration.shapes import shape_of
 from quintet.calibration.wire import (
     HIGHEST_INDEX,
     InputsHalf,
@@ -19,7 +20,6 @@ from quintet.calibration.wire import (
     inputs_half,
     labels_match,
     outputs_half,
-    shape_of,
     side_of,
 )
 from quintet.kernel.errors import InvalidInput

@@ -78,8 +78,9 @@ def checked(probabilities: ArrayLike, labels: ArrayLike, *, place: str = "") -> 
     return Batch(rows, classes)
 
 
-def stacked(given: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[Batch, Cuts]:
-    """Several batches' rows under one another, as `checked` gives those of one; each needs a row and the same classes.
+def stacked(given: Sequence[tuple[ArrayLike, ArrayLike]], *, most: int) -> tuple[Batch, Cuts]:
+    """Several batches' rows under one another, as `checked` gives those of one: `most` rows in all, one at least of
+    each, and the same classes.
 
     A row's figures are the same, bit by bit, whatever rows stand beside it: C order has each row's sum taken alike.
     Raises InvalidInput where something is wrong, and does not say with which of them.
@@ -88,8 +89,8 @@ def stacked(given: Sequence[tuple[ArrayLike, ArrayLike]]) -> tuple[Batch, Cuts]:
     for rows, labels in pairs:
         _check_shapes(rows, labels, "")
     sizes = [len(labels) for _, labels in pairs]
-    if not all(sizes) or len({rows.shape[1] for rows, _ in pairs}) > 1:
-        raise InvalidInput("batches without rows, or of different classes, can't be looked at together")
+    if not all(sizes) or sum(sizes) > most or len({rows.shape[1] for rows, _ in pairs}) > 1:
+        raise InvalidInput(f"looked at together are up to {most} rows, of as many classes, and no batch without rows")
     probabilities = np.empty((sum(sizes), pairs[0][0].shape[1]))
     np.concatenate([rows for rows, _ in pairs], out=probabilities, casting="unsafe")
     classes = np.concatenate([labels for _, labels in pairs], dtype=np.int64, casting="unsafe")

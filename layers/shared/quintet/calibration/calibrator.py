@@ -33,6 +33,9 @@ HELD_UP_SECONDS = 2.0
 PAUSES = (0.1, 0.5, 1.0, 2.0)
 """Seconds between tries to write a segment, the last of them for ever."""
 
+STRAY_BYTES = 16 * 1024 * 1024
+"""Of a session, on their way aside."""
+
 Answer = TypeVar("Answer")
 Guard = Callable[[], AbstractContextManager[None]]
 """Around what is done for one session: what nobody foresaw becomes an error of the house, and ends that one alone."""
@@ -108,7 +111,7 @@ class Calibrator:
         self.on_event = on_event
         self.on_admitted: Callable[[Live], None] = lambda live: None
         self.on_ended: Callable[[Live], None] = lambda live: None
-        self.on_stray: Callable[[Delivery, Session], None] = self.keep_stray
+        self.on_stray: Callable[[Delivery, Live], None] = self.keep_stray
         self.on_released: Callable[[str], None] = lambda session: None
         self.stopping = Event()
         self._evaluator = evaluator
@@ -218,11 +221,15 @@ class Calibrator:
         settled = [
             reading.delivery for reading in readings if self._apply(reading, next(halves) if reading.fresh else None)
         ]
+        touched = {id(reading.live): reading.live for reading in readings}.values()
+        for live in touched:
+            self.guarded(live, live.judge)
         self.streams.settle(settled)
-        for live in {id(reading.live): reading.live for reading in readings}.values():
+        for live in touched:
             self._look(live)
 
     def end(self, live: Live, ending: End) -> None:
+        self.guarded(live, live.judge)  # what was taken came before the end
         live.end(ending)
         self._look(live)
 
@@ -354,30 +361,44 @@ class Calibrator:
         """Whether its message is done with; `half` is what is durable of it."""
         live = reading.live
         if half is not None:
-            self._take(live, half)
+            self.take(live, half)
             return True
         if reading.problem:
+            self.guarded(live, live.judge)
             if live.ending is None and not reading.stray:
                 live.rejects.append((reading.delivery, reading.problem))
             live.fail(reading.problem)
             return False
         if reading.stray:
-            self.on_stray(reading.delivery, live.session)
+            if live.strayed(len(reading.delivery.body)) > STRAY_BYTES:
+                live.fail("too many messages of other sessions are on its queues")
+            else:
+                self.on_stray(reading.delivery, live)
             return False
-        live.repeat()
+        self.guarded(live, live.repeat)
         return True
 
-    def _take(self, live: Live, half: Taken) -> None:
+    def take(self, live: Live, half: Taken) -> None:
+        """A half that is durable; what nobody foresaw ends this session alone."""
         try:
             with self.guard():
                 live.take(half)
         except QuintetError as error:
             live.fail(f"{half.side} {half.index}: {error.message}")
 
-    def keep_stray(self, delivery: Delivery, session: Session) -> None:
+    def guarded(self, live: Live, do: Callable[[], None]) -> None:
+        """Something for one session; what nobody foresaw ends it alone."""
+        try:
+            with self.guard():
+                do()
+        except QuintetError as error:
+            live.fail(error.message)
+
+    def keep_stray(self, delivery: Delivery, live: Live) -> None:
         """A message of another session, which has ended, is kept aside and acknowledged."""
-        self.set_aside(delivery, session, "it is of another session")
+        self.set_aside(delivery, live.session, "it is of another session")
         self.streams.settle([delivery])
+        live.strayed(-len(delivery.body))
 
     def set_aside(self, delivery: Delivery, session: Session, why: str) -> None:
         """Keep a message that nobody can use, before it is acknowledged; the same one is kept once."""

@@ -17,7 +17,7 @@ from quintet.calibration.kept import RESULT, kept_as
 from quintet.calibration.live import End, Live
 from quintet.calibration.messages import Session
 from quintet.kernel.clock import stopwatch
-from quintet.kernel.errors import Conflict, NotFound, QuintetError, Unavailable
+from quintet.kernel.errors import Conflict, QuintetError, Unavailable
 
 REPORT, TRACKING, CALLBACK = "report", "tracking", "callback"
 REST_SECONDS = 15.0
@@ -176,10 +176,11 @@ class Closing:
     @contextmanager
     def _tried(self, live: Live) -> Iterator[None]:
         try:
-            yield
+            with self._calibrator.guard():
+                yield
         except Conflict:
             self._calibrator.release(live)
-        except (Unavailable, NotFound) as error:
+        except QuintetError as error:  # whatever it is, other sessions go on
             self._calibrator.on_event(
                 "an end could not be completed yet", {"session": live.session.id, "reason": error.message}
             )

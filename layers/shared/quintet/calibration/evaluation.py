@@ -157,13 +157,7 @@ class Evaluator:
         Raises ValueError where `index` is not beyond the last one, and InvalidInput where the rows are wrong; nothing
         is changed then.
         """
-        self._check_order([index])
-        batch = checked(probabilities, labels, place=f"batch {index}: ")
-        self._check_classes(index, batch)
-        if batch.rows:
-            self._follow([(index, probabilities, labels)], batch, Cuts.of([batch.rows]))
-        else:
-            self._history.append(index, 0, Step(self.stages.of(index)))
+        self._add(index, probabilities, labels)
         return self._history.batch(-1)
 
     def add_many(self, batches: Sequence[Given]) -> None:
@@ -174,10 +168,7 @@ class Evaluator:
         for _, group in groupby(batches, key=lambda given: self.stages.of(given[0])):
             of_stage = list(group)
             for start in range(0, len(of_stage), TOGETHER):
-                some = of_stage[start : start + TOGETHER]
-                if not self._add_together(some):
-                    for one in some:
-                        self.add(*one)
+                self._add_some(of_stage[start : start + TOGETHER])
 
     @property
     def batches(self) -> int:
@@ -223,15 +214,31 @@ class Evaluator:
         if left > 0:
             self._kept.append((np.array(probabilities, order="C")[:left].copy(), np.array(labels, np.int64)[:left]))
 
+    def _add(self, index: int, probabilities: ArrayLike, labels: ArrayLike) -> None:
+        self._check_order([index])
+        batch = checked(probabilities, labels, place=f"batch {index}: ")
+        self._check_classes(index, batch)
+        if batch.rows:
+            self._follow([(index, probabilities, labels)], batch, Cuts.of([batch.rows]))
+        else:
+            self._history.append(index, 0, Step(self.stages.of(index)))
+
+    def _add_some(self, batches: Sequence[Given]) -> None:
+        """Together if they can be, else by halves: so a wrong one is found, and those before it are added."""
+        if len(batches) == 1:
+            self._add(*batches[0])
+        elif not self._add_together(batches):
+            half = len(batches) // 2
+            self._add_some(batches[:half])
+            self._add_some(batches[half:])
+
     def _add_together(self, batches: Sequence[Given]) -> bool:
-        """Whether they could be added as the rows of one, which is cheaper; nothing is changed otherwise."""
+        """Whether they could be added as the rows of one; nothing is changed otherwise."""
         try:
             self._check_order([index for index, _, _ in batches])
-            rows, cuts = stacked([(given, labels) for _, given, labels in batches])
+            rows, cuts = stacked([(given, labels) for _, given, labels in batches], most=PIECE)
             self._check_classes(batches[0][0], rows)
         except (ValueError, InvalidInput):
-            return False
-        if rows.rows > PIECE:
             return False
         self._follow(batches, rows, cuts)
         return True

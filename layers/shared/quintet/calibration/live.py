@@ -4,23 +4,27 @@ Halves come from the journal alone, so that a worker that takes a session over, 
 memory as the one that died.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from quintet.calibration.evaluation import BatchMetrics, Evaluator, Result, Stages
+from quintet.calibration.evaluation import TOGETHER, BatchMetrics, Evaluator, Result
 from quintet.calibration.join import Frontier, Join
 from quintet.calibration.journal import Journal, Spot, Taken
 from quintet.calibration.messages import INPUTS, OUTPUTS, Session, Side, State
+from quintet.calibration.shapes import shape_of
 from quintet.calibration.tracked import Contents
-from quintet.calibration.wire import labels_match, shape_of
+from quintet.calibration.wire import labels_match
 from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import InvalidInput
 from quintet.kernel.streams import Delivery
+
+Pair = tuple[int, Taken, Taken]
+"""A batch: its index, and the halves of its inputs and outputs."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Found:
 
 @dataclass
 class Live:
-    """All methods may be called from any thread."""
+    """All methods may be called from any thread. What is taken is judged when `judge` is called, and at the end."""
 
     session: Session
     evaluator: Callable[[], Evaluator]
@@ -68,6 +72,7 @@ class Live:
         self.trouble = ""
         self.repeats = 0
         self.strays: set[str] = set()
+        self._stray_bytes = 0
         self.rejects: list[tuple[Delivery, str]] = []
         self.heard_at = stopwatch()
         self.ended_at = 0.0
@@ -75,10 +80,11 @@ class Live:
         """Whether too much waits for its turn: then the judgement is made from the journal, at the end."""
         self.concluded: Result | None = None
         self._frontier: Frontier[Taken] = Frontier()
+        self._ready: list[Pair] = []
         self._judge = self.evaluator()
         self.shape = shape_of(self.session.inputs_format)
         self._found: dict[tuple[int, Side], Found] = {}
-        self._history: list[BatchMetrics] = []
+        self._unlabelled: list[BatchMetrics] = []
 
     def take(self, half: Taken) -> None:
         """A half that is durable. What comes after the end changes nothing."""
@@ -91,10 +97,19 @@ class Live:
                 self.repeat()
             elif accepted == "new":
                 self._found[half.index, half.side] = found(half)
-                self._advance(self._frontier.put(half.index, half.side, half))
+                self._queue(self._frontier.put(half.index, half.side, half))
             self._bound()
             if self.join.complete:
+                self.judge()
                 self.end(End("COMPLETED"))
+
+    def judge(self) -> None:
+        """Judge what is ready: many batches at once cost a fraction of as many alone. One that is wrong is the end."""
+        with self.lock:
+            ready, self._ready = self._ready, []
+            if problem := judged(self._judge, ready, self._unlabelled):
+                self._frontier.drop()
+                self._fail_after_all(problem)
 
     def repeat(self) -> None:
         """One more message that says nothing new."""
@@ -118,10 +133,19 @@ class Live:
     def unlabelled(self) -> int:
         """Batches without labels, which can't be judged."""
         with self.lock:
-            return sum(batch.accuracy is None and batch.rows > 0 for batch in self._history)
+            return sum(batch.rows > 0 for batch in self._unlabelled)
+
+    def strayed(self, size: int) -> int:
+        """`size` more bytes of other sessions' messages are on their way aside, or fewer; how many those are."""
+        with self.lock:
+            self._stray_bytes += size
+            return self._stray_bytes
 
     def fail(self, reason: str) -> None:
-        self.end(End("FAILED", reason))
+        """Unless what came before proves wrong."""
+        with self.lock:
+            self.judge()
+            self.end(End("FAILED", reason))
 
     def end(self, ending: End) -> None:
         """The first ending stands."""
@@ -139,10 +163,12 @@ class Live:
         with self.lock:
             if self.concluded is None:
                 if self.stored:
-                    self._judge, self._history, problem = anew
-                    self._end_otherwise(End("FAILED", problem) if problem else None)
+                    self._judge, self._unlabelled, problem = anew
                 else:
-                    self._flush()
+                    problem = judged(self._judge, [*self._ready, *self._frontier.flush()], self._unlabelled)
+                self._ready = []
+                if problem:
+                    self._fail_after_all(problem)
                 self.concluded = self._judge.result()
             return self.concluded
 
@@ -156,8 +182,8 @@ class Live:
     def history(self, after: int = -1) -> Sequence[BatchMetrics]:
         """The metrics of each judged batch of an index beyond `after`, in the order of indexes."""
         with self.lock:
-            start = bisect_right(self._history, after, key=lambda batch: batch.index)
-            return self._history[start:]
+            unlabelled = (batch for batch in self._unlabelled if batch.index > after)
+            return sorted([*self._judge.history(after), *unlabelled], key=lambda batch: batch.index)
 
     def contents(self, index: int, journal: Journal) -> Contents:
         """A batch whose halves are both here. Raises Unavailable, and NotFound where the journal has expired."""
@@ -174,27 +200,31 @@ class Live:
     def status(self) -> Mapping[str, Any]:
         """For who watches: counts and figures so far."""
         with self.lock:
+            last = max([self._judge.last, *(batch.index for batch in self._unlabelled[-1:])])
+            latest = self.history(after=last - 1)
             return {
                 "joined": self.join.joined,
                 "halves": self.join.size,
                 "missing": self.join.missing().text(),
-                "judged": len(self._history),
+                "judged": self._judge.batches + len(self._unlabelled),
                 "repeats": self.repeats,
                 "conflicts": len(self.join.conflicts),
                 "strays": len(self.strays),
                 "trouble": self.trouble,
                 "judged_at_the_end": self.stored,
-                "latest": self._history[-1].model_dump(mode="json") if self._history else None,
+                "latest": latest[-1].model_dump(mode="json") if latest else None,
             }
 
-    def _advance(self, pairs: Sequence[tuple[int, Taken, Taken]]) -> None:
-        for index, inputs, outputs in pairs:
-            if self.ending is not None:
-                return
-            try:
-                self._history.append(judged(self._judge, index, inputs, outputs))
-            except InvalidInput as error:
-                self.fail(error.message)
+    def _queue(self, pairs: Sequence[Pair]) -> None:
+        for pair in pairs:
+            if self.ending is None:
+                self._ready.append(pair)
+                if self._enough(self._ready):
+                    self.judge()
+
+    def _enough(self, pairs: Sequence[Pair]) -> bool:
+        """Whether they are to be judged before more are held: large batches gain nothing by being together."""
+        return len(pairs) >= TOGETHER or pairs[-1][2].memory * TOGETHER > self.limits.held_bytes
 
     def _bound(self) -> None:
         if self.join.size > 2 * self.limits.batches:
@@ -203,26 +233,22 @@ class Live:
             self._frontier.drop()
             self.stored = True
 
-    def _flush(self) -> None:
-        ending, self.ending = self.ending, None
-        self._advance(self._frontier.flush())
-        found, self.ending = self.ending, ending
-        self._end_otherwise(found)
-
-    def _end_otherwise(self, found: End | None) -> None:
-        """What was found when all was judged stands, but before another failure."""
-        if found is not None and (self.ending is None or self.ending.state != "FAILED"):
-            self.ending = found
+    def _fail_after_all(self, problem: str) -> None:
+        """What shows when batches are judged stands, but before another failure: they came before the end."""
+        if self.ending is not None and self.ending.state != "FAILED":
+            self.ending = End("FAILED", problem)
+        self.end(End("FAILED", problem))
 
     def _judged_anew(self, journal: Journal) -> tuple[Evaluator, list[BatchMetrics], str]:
         """With what can't be judged, in words, where it ends there."""
-        judge, history = self.evaluator(), list[BatchMetrics]()
+        judge, unlabelled, some = self.evaluator(), list[BatchMetrics](), list[Pair]()
         for index in self._joined_indexes():
-            try:
-                history.append(judged(judge, index, *self._halves(index, journal)))
-            except InvalidInput as error:
-                return judge, history, error.message
-        return judge, history, ""
+            some.append((index, *self._halves(index, journal)))
+            if self._enough(some):
+                if problem := judged(judge, some, unlabelled):
+                    return judge, unlabelled, problem
+                some = []
+        return judge, unlabelled, judged(judge, some, unlabelled)
 
     def _joined_indexes(self) -> Iterator[int]:
         """In order, of what came before the end."""
@@ -239,17 +265,32 @@ class Live:
         return Taken(self.session.id, side, index, False, b"", values, known.size)
 
 
-def judged(judge: Evaluator, index: int, inputs: Taken, outputs: Taken) -> BatchMetrics:
-    """Raises InvalidInput."""
-    if inputs.values is None:
-        return unlabelled(index, judge.stages, len(outputs.probabilities))
-    labels_match(index, inputs.labels, outputs.probabilities)
-    return judge.add(index, outputs.probabilities, inputs.labels)
+def judged(judge: Evaluator, pairs: Sequence[Pair], unlabelled: list[BatchMetrics]) -> str:
+    """Judges pairs in their order, and notes those without labels; what is wrong with the first wrong one, in words."""
+    for labelled, some in groupby(pairs, key=lambda pair: pair[1].values is not None):
+        if not labelled:
+            stages = judge.stages
+            unlabelled += [
+                BatchMetrics(index=at, stage=stages.of(at), rows=len(out.probabilities)) for at, _, out in some
+            ]
+        elif problem := judged_with_labels(judge, some):
+            return problem
+    return ""
 
 
-def unlabelled(index: int, stages: Stages, rows: int) -> BatchMetrics:
-    """What there is to say of a batch without labels."""
-    return BatchMetrics(index=index, stage=stages.of(index), rows=rows)
+def judged_with_labels(judge: Evaluator, pairs: Iterable[Pair]) -> str:
+    batches, problem = [], ""
+    try:
+        for index, inputs, outputs in pairs:
+            labels_match(index, inputs.labels, outputs.probabilities)
+            batches.append((index, outputs.probabilities, inputs.labels))
+    except InvalidInput as error:
+        problem = error.message  # unless one before it is wrong, too
+    try:
+        judge.add_many(batches)
+    except InvalidInput as error:
+        problem = error.message
+    return problem
 
 
 def found(half: Taken) -> Found:

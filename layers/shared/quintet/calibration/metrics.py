@@ -124,19 +124,19 @@ class Counters:
     def count(self, terms: Terms) -> None:
         """Of one row at least."""
         for piece in terms.pieces():
-            self._count(piece, _WHOLE)
+            self._count(piece)
 
     def follow(self, terms: Terms, cuts: Cuts) -> list[Means]:
         """Counts the rows of one batch, or of several with PIECE rows together at most; what each of them tells."""
-        total, right, confidence = self.total, self.right, self._confidence
-        sums = [self._count(piece, cuts) for piece in terms.pieces()]
-        whole = sums[0] if len(sums) == 1 else _Sums(*map(sum, zip(*sums, strict=True)))
-        rows, each = cuts.sizes, UNIT / cuts.sizes
-        eces = _eces(
-            total + rows.cumsum(), right + whole.right.cumsum(axis=0), confidence + whole.confidence.cumsum(axis=0)
-        )
-        means = (whole.right.sum(axis=1) / rows, whole.confidence.sum(axis=1) * each, *(whole.losses * each), eces)
-        return [Means(*told) for told in zip(*(figures.tolist() for figures in means), strict=True)]
+        if len(cuts.sizes) > 1:
+            told = self._told(terms, cuts)
+            self.count(terms)
+            return told
+        before, each = self._totals(), UNIT / len(terms.right)
+        self.count(terms)
+        right, confidence, brier, nll = (now - then for now, then in zip(self._totals(), before, strict=True))
+        ece = float(_eces(self.total, self.right, self._confidence))
+        return [Means(right / len(terms.right), confidence * each, brier * each, nll * each, ece)]
 
     def merge(self, other: Self) -> Self:
         """Both together, as new counters: the same as those of all rows at once. Raises ValueError for other bins."""
@@ -156,15 +156,32 @@ class Counters:
             setattr(new, name, getattr(self, name) + sign * getattr(other, name))
         return new
 
-    def _count(self, terms: Terms, cuts: Cuts) -> "_Sums":
-        sums = _sums(terms, cuts, _bins(terms.confidence, self.edges), len(self.rows))
-        self.total += len(terms.right)
-        self.rows = self.rows + sums.rows.sum(axis=0)
-        self.right = self.right + sums.right.sum(axis=0)
+    def _count(self, terms: Terms) -> None:
+        bins, where = len(self.rows), _bins(terms.confidence, self.edges)
+        wrong, right = np.bincount(where + bins * terms.right, minlength=2 * bins).reshape(2, bins)
+        confidence = np.bincount(where, _units(terms.confidence), bins).astype(np.int64)
+        self.total += len(where)
+        self.rows += wrong + right
+        self.right += right
         self.histogram += np.bincount(_bins(terms.confidence, _HISTOGRAM_EDGES), minlength=HISTOGRAM_BINS)
-        self._confidence = self._confidence + sums.confidence.sum(axis=0)
-        self._losses = self._losses + sums.losses.sum(axis=1)
-        return sums
+        self._confidence += confidence.astype(object)  # Python's integers: these sums outgrow 64 bits one day
+        self._losses += _units(terms.losses).astype(np.int64).sum(axis=1).astype(object)
+
+    def _totals(self) -> tuple[int, ...]:
+        """How many are right, and the sums of confidence, Brier's terms and the NLL's, in units."""
+        return (sum(self.right.tolist()), sum(self._confidence.tolist()), *self._losses.tolist())
+
+    def _told(self, terms: Terms, cuts: Cuts) -> list[Means]:
+        """Of B batches that are to be counted next: their own sums a bin (B, bins), and those of all rows so far."""
+        bins, rows, each = len(self.rows), cuts.sizes, UNIT / cuts.sizes
+        cells, size = _bins(terms.confidence, self.edges) + bins * cuts.owners, bins * len(rows)
+        right = np.bincount(cells[terms.right], minlength=size).reshape(-1, bins)
+        confidence = np.bincount(cells, _units(terms.confidence), size).astype(np.int64).reshape(-1, bins)
+        losses = np.add.reduceat(_units(terms.losses).astype(np.int64), cuts.starts, axis=1)
+        so_far = self.right + right.cumsum(axis=0), self._confidence + confidence.cumsum(axis=0).astype(object)
+        eces = _eces(self.total + rows.cumsum(), *so_far)
+        means = (right.sum(axis=1) / rows, confidence.sum(axis=1) * each, *(losses * each), eces)
+        return [Means(*told) for told in zip(*(figures.tolist() for figures in means), strict=True)]
 
     @property
     def ece(self) -> float | None:
@@ -230,34 +247,13 @@ class Counters:
         return [abs(accuracy - confidence) for confidence, accuracy in filter(None, self._means())]
 
 
-class _Sums(NamedTuple):
-    """Of each of B batches, in Python's integers but the counts: rows, right ones and units of confidence (B, bins)
-    a bin, and units of loss (2, B).
-    """
-
-    rows: Integers
-    right: Integers
-    confidence: Exact
-    losses: Exact
-
-
-def _sums(terms: Terms, cuts: Cuts, where: NDArray[np.intp], bins: int) -> _Sums:
-    """`where` is each row's bin. Of PIECE rows at most."""
-    batches, cells = len(cuts.sizes), where + bins * cuts.owners
-    wrong, right = np.bincount(cells + batches * bins * terms.right, minlength=2 * batches * bins).reshape(2, -1, bins)
-    confidence = np.bincount(cells, _units(terms.confidence), batches * bins).astype(np.int64).reshape(-1, bins)
-    losses = np.add.reduceat(_units(terms.losses).astype(np.int64), cuts.starts, axis=1)
-    return _Sums(wrong + right, right, confidence.astype(object), losses.astype(object))
-
-
 def _eces(total: Integers | int, right: Integers, confidence: Exact) -> Floats:
-    """The bins' gaps between accuracy and confidence, weighted by their rows: of right ones and of units (..., bins)."""
+    """The bins' gaps between accuracy and confidence, weighted by their rows; of counts and units (..., bins)."""
     gaps = abs(right - confidence.astype(np.float64) * UNIT)
     eces: Floats = gaps.sum(axis=-1) / total
     return eces
 
 
-_WHOLE = Cuts.of([0])
 _HISTOGRAM_EDGES = np.linspace(0.0, 1.0, HISTOGRAM_BINS + 1)
 
 

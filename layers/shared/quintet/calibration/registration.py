@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from quintet.calibration.messages import Registration
-from quintet.calibration.wire import shape_of
+from quintet.calibration.shapes import shape_of
 from quintet.kernel.errors import InvalidInput
 
 CLIENT_CHARACTERS = 200

@@ -98,7 +98,7 @@ class Leases(Settings):
         "CALIBRATION_LEASE_SECONDS", "A worker that is silent for so long is taken for dead.", default=15, gt=0
     )
     status_seconds: float = setting(
-        "CALIBRATION_STATUS_SECONDS", "How often the live status is written.", default=3, gt=0
+        "CALIBRATION_STATUS_SECONDS", "How often the live status is written.", default=5, gt=0
     )
 
 

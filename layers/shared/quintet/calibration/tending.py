@@ -155,6 +155,8 @@ class Tending:
         self.calibrator.ledger.renew(self.calibrator.tenure.worker, RELEASED, 0)
 
     def _take_over(self, dead: str) -> None:
+        if not self.calibrator.room:
+            return
         tenure, held = self.calibrator.tenure, self.calibrator.ledger.held_by(dead)
         if not held:
             self.calibrator.ledger.leave(dead)
@@ -198,7 +200,9 @@ class Tending:
     ) -> list[Live]:
         lives = {session.id: self.calibrator.revived(session) for session in sessions}
         for half in tenure.journal.replay(lineages):
-            lives[half.session].take(half)
+            self.calibrator.take(lives[half.session], half)
+        for live in lives.values():
+            self.calibrator.guarded(live, live.judge)
         return list(lives.values())
 
 

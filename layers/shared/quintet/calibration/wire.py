@@ -13,7 +13,6 @@ for all that they write, but for one: data with no label at all, index 1 and no 
 from dataclasses import dataclass
 from hashlib import sha256
 from math import prod
-from re import ASCII, fullmatch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +27,12 @@ from quintet.calibration.predictions import (
     refuse_others_than_probabilities,
     start_of_row,
 )
+from quintet.calibration.shapes import Shape
 from quintet.kernel.errors import InvalidInput
 
 HIGHEST_INDEX = 1_000_000
 
 Labels = NDArray[np.int64]
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,23 +105,6 @@ def side_of(body: bytes) -> Side:
     floats, whose length can't be a row's. All else is inputs, an end that comes alone, too.
     """
     return OUTPUTS if start_of_row(body)[0] else INPUTS
-
-
-def shape_of(inputs_format: str) -> Shape | None:
-    """A sample's shape, None where the text is empty. Raises InvalidInput.
-
-    >>> shape_of("(1,28,28)"), shape_of("(10,)"), shape_of("")
-    ((1, 28, 28), (10,), None)
-    """
-    text = inputs_format.strip()
-    if not text:
-        return None
-    if not fullmatch(r"\(\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*,?\s*\)", text, ASCII):
-        raise InvalidInput(f"the format {inputs_format!r} is no shape: write it like (1,28,28)")
-    shape = tuple(int(part) for part in text.strip("()").split(",") if part.strip())
-    if 0 in shape:
-        raise InvalidInput(f"the format {inputs_format!r} has a dimension of 0: write it like (1,28,28)")
-    return shape
 
 
 def fits(inputs: InputsHalf, shape: Shape | None) -> None:
