@@ -22,7 +22,7 @@ class Pace:
     """
 
     seconds: float = 0.01
-    group_messages: int = 64
+    group_messages: int = 256
     group_bytes: int = 8 * MIB
     waiting_bytes: int = 64 * MIB
     patience: float = 10.0
