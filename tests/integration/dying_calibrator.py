@@ -15,7 +15,7 @@ from quintet.adapters.rabbitmq_streams import RabbitMqStreams
 from quintet.adapters.s3 import S3Objects
 from quintet.calibration.ledger import WORKERS
 
-DIES_AT = int(os.environ["DIES_AT"])
+DIES_AT = int(os.environ.get("DIES_AT", "0"))
 steps = iter(range(1, DIES_AT))
 
 
