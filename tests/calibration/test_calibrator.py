@@ -233,7 +233,22 @@ class TestBadInput:
         world.streams.put("ana in", *[inputs_of(0, batches(1)[0], last=False)] * 50)
         world.run()
         assert "said nothing new" in world.session(session).reason
-        assert len(world.streams.bodies("ana in")) > 0
+
+    @pytest.mark.parametrize(("via", "left"), [("grpc", 0), ("notification", 3)])
+    def test_what_a_failed_session_leaves_does_not_reach_the_next(self, via: str, left: int) -> None:
+        """Where messages bear no session's name; else the next session tells them apart by itself."""
+        world, found = World(), batches(3)
+        session = world.call(via=via)
+        inputs, outputs = messages(found)
+        world.streams.put("ana in", b"\xff\xff\xff")
+        world.run()
+        world.streams.put("ana in", *inputs)
+        world.streams.put("ana out", *outputs)
+        world.run()
+        world.streams.drop()
+        assert len(world.streams.bodies("ana in")) == left
+        kept = world.objects.list(f"calibration/aside/ana/{session}/", 100)
+        assert len(kept) == (7 if via == "grpc" else 1)
 
     def test_a_queue_that_is_not_there_is_told_and_ends_the_session(self) -> None:
         world = World()

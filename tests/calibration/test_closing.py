@@ -214,7 +214,7 @@ class TestRejects:
 
     def test_only_the_message_that_ended_it_is_taken_from_the_queue(self) -> None:
         world = World(group=1)
-        session = world.call()
+        session = world.call(via="notification")
         batch = batches(1)[0]
         world.streams.put("ana in", b"\xff\xff\xff", inputs_of(0, batch, last=False))
         world.run()

@@ -9,7 +9,7 @@ from hypothesis import strategies as some
 
 from quintet.adapters.svg_image import ResvgRasteriser
 from quintet.calibration import reliability
-from quintet.calibration.axes import BAR, BLUE, COUNT, GAP, GREY, thinned, ticks
+from quintet.calibration.axes import BAR, BLUE, COUNT, GAP, GREY, VERMILLION, thinned, ticks
 from quintet.calibration.confusion import READABLE, confusions, histogram_svg, matrix_svg
 from quintet.calibration.dashboard import MARKED, dashboard_svg, series_of
 from quintet.calibration.evaluation import Evaluator, Result, Stages
@@ -38,9 +38,9 @@ def words(drawing: ElementTree.Element) -> list[str]:
     return [element.text or "" for element in drawing.iter(f"{SVG}text")]
 
 
-def boxes(drawing: ElementTree.Element, fill: str) -> list[tuple[float, float, float, float]]:
+def boxes(drawing: ElementTree.Element, color: str, what: str = "fill") -> list[tuple[float, float, float, float]]:
     """Left, top, width, height of each rectangle of this colour."""
-    found = (box.attrib for box in drawing.iter(f"{SVG}rect") if box.get("fill") == fill)
+    found = (box.attrib for box in drawing.iter(f"{SVG}rect") if box.get(what) == color)
     return [(float(box["x"]), float(box["y"]), float(box["width"]), float(box["height"])) for box in found]
 
 
@@ -58,7 +58,8 @@ def test_bars_reach_from_nothing_to_the_accuracy_and_gaps_on_to_the_confidence()
         pytest.approx((left + 0.5 * SIDE, bottom - 0.4 * SIDE, 0.25 * SIDE, 0.4 * SIDE)),
         pytest.approx((left + 0.75 * SIDE, bottom - 0.9 * SIDE, 0.25 * SIDE, 0.9 * SIDE)),
     ]
-    _legend, *gaps = boxes(drawing, GAP)
+    assert len(boxes(drawing, GAP)) == 2  # the legend's, and the one that covers no bar
+    _legend, *gaps = boxes(drawing, VERMILLION, "stroke")
     assert gaps == [
         pytest.approx((left + 0.5 * SIDE, bottom - 0.7 * SIDE, 0.25 * SIDE, 0.3 * SIDE)),
         pytest.approx((left + 0.75 * SIDE, bottom - 0.9 * SIDE, 0.25 * SIDE, 0.1 * SIDE)),

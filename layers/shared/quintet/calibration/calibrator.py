@@ -300,7 +300,7 @@ class Calibrator:
         """None for a message of a session that is over: it goes back to its queue, with the channel."""
         live = self.live(delivery.session)
         if live is None or (live.ending is not None and live.ending.state != "COMPLETED"):
-            return None
+            return _Reading(delivery, live, stray=True) if live is not None and live.drains else None
         try:
             return self._judged(delivery, live)
         except QuintetError as error:
@@ -395,8 +395,8 @@ class Calibrator:
             live.fail(error.message)
 
     def keep_stray(self, delivery: Delivery, live: Live) -> None:
-        """A message of another session, which has ended, is kept aside and acknowledged."""
-        self.set_aside(delivery, live.session, "it is of another session")
+        """A message of a session that has ended is kept aside and acknowledged."""
+        self.set_aside(delivery, live.session, "its session has ended")
         self.streams.settle([delivery])
         live.strayed(-len(delivery.body))
 

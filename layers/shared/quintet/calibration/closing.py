@@ -29,6 +29,9 @@ REASON_CHARACTERS = 2000
 LINGER_SECONDS = 1.0
 """How long an ended session's queues are still read: copies of what is known are acknowledged, too."""
 
+DRAIN_SECONDS = 10.0
+"""How long they are read where the session failed and its messages could be taken for those of the next."""
+
 Files = Mapping[str, tuple[bytes, str]]
 """Content and content type, by name."""
 

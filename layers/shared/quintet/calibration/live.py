@@ -135,6 +135,13 @@ class Live:
         with self.lock:
             return sum(batch.rows > 0 for batch in self._unlabelled)
 
+    @property
+    def drains(self) -> bool:
+        """Whether what is left on its queues is to be kept aside for a while, now that it has ended: its messages bear
+        no session's name, and the client's next session would take them for its own.
+        """
+        return self.session.via == "grpc" and self.ending is not None and self.ending.state != "COMPLETED"
+
     def strayed(self, size: int) -> int:
         """`size` more bytes of other sessions' messages are on their way aside, or fewer; how many those are."""
         with self.lock:

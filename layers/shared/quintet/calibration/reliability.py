@@ -89,7 +89,8 @@ def _bars(bins: Sequence[Bin]) -> Iterator[Bar]:
 def _bar(square: Frame, bar: Bar) -> Iterator[str]:
     """The bin's accuracy, and between that and its confidence the gap, dashed, so that it needs no colour."""
     yield square.bar(bar.low, bar.high, 0, bar.accuracy, fill=BAR, stroke="white")
-    yield square.bar(bar.low, bar.high, bar.accuracy, bar.confidence, **DASHED)
+    fill = GAP if bar.confidence > bar.accuracy else "none"  # below the accuracy, the bar shows through
+    yield square.bar(bar.low, bar.high, bar.accuracy, bar.confidence, **{**DASHED, "fill": fill})
 
 
 def _counts(left: float, shown: Calibration, texts: Texts) -> Iterator[str]:
@@ -105,6 +106,7 @@ def _counts(left: float, shown: Calibration, texts: Texts) -> Iterator[str]:
 def _legend(texts: Texts) -> Iterator[str]:
     x, y = WIDTH - 330, 26
     yield rectangle(x, y - 8, 14, 11, fill=BAR)
+    yield rectangle(x + 5, y - 10, 4, 4, fill="#000000", rx=2)
     yield text(texts.share_right, x + 20, y + 2)
     yield rectangle(x + 96, y - 8, 14, 11, **DASHED)
     yield text(texts.gap, x + 116, y + 2)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from math import inf
 
 from quintet.calibration.calibrator import NOTIFICATIONS, Calibrator, Tenure
-from quintet.calibration.closing import LINGER_SECONDS, REPORT, Closing
+from quintet.calibration.closing import DRAIN_SECONDS, LINGER_SECONDS, REPORT, Closing
 from quintet.calibration.kept import live_status_of
 from quintet.calibration.ledger import Beat
 from quintet.calibration.live import End, Live
@@ -86,7 +86,8 @@ class Tending:
         """Those that wait for others alone leave the memory, too, where they are many; how many are left of them."""
         waiting = 0
         for live in self.calibrator.lives():
-            if live.ending is None or not live.session.ended or stopwatch() - live.ended_at < LINGER_SECONDS:
+            linger = DRAIN_SECONDS if live.drains else LINGER_SECONDS
+            if live.ending is None or not live.session.ended or stopwatch() - live.ended_at < linger:
                 continue
             if not live.session.tasks:
                 self.calibrator.release(live)
