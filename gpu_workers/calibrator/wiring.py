@@ -272,6 +272,7 @@ WARNINGS = frozenset(
     {
         "a client has to wait",
         "a message was set aside",
+        "messages of ended sessions are set aside",
         "a queue can't be consumed",
         "a queue is not there",
         "a report could not be drawn",

@@ -395,16 +395,24 @@ class Calibrator:
             live.fail(error.message)
 
     def keep_stray(self, delivery: Delivery, live: Live) -> None:
-        """A message of a session that has ended is kept aside and acknowledged."""
-        self.set_aside(delivery, live.session, "its session has ended")
+        """A message of a session that has ended is kept aside and acknowledged; the first of them is told of."""
+        key = self._keep(delivery, live.session)
         self.streams.settle([delivery])
         live.strayed(-len(delivery.body))
+        if not live.kept_strays:
+            self.on_event("messages of ended sessions are set aside", {"session": live.session.id, "first": key})
+        live.kept_strays = True
 
     def set_aside(self, delivery: Delivery, session: Session, why: str) -> None:
-        """Keep a message that nobody can use, before it is acknowledged; the same one is kept once."""
+        """Keep a message that nobody can use, before it is acknowledged."""
+        key = self._keep(delivery, session)
+        self.on_event("a message was set aside", {"session": session.id, "key": key, "why": why})
+
+    def _keep(self, delivery: Delivery, session: Session) -> str:
+        """Under which key; the same message is kept once."""
         key = f"{aside_folder(session)}/{sha256(delivery.body).hexdigest()}.message"
         self._surely(lambda: self.objects.put(key, delivery.body))
-        self.on_event("a message was set aside", {"session": session.id, "key": key, "why": why})
+        return key
 
     def _look(self, live: Live) -> None:
         """Whether it has ended now; told once."""

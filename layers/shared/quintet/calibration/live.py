@@ -72,6 +72,7 @@ class Live:
         self.trouble = ""
         self.repeats = 0
         self.strays: set[str] = set()
+        self.kept_strays = False
         self._stray_bytes = 0
         self.rejects: list[tuple[Delivery, str]] = []
         self.heard_at = stopwatch()
