@@ -15,17 +15,8 @@ from quintet.adapters.rabbitmq_streams import RabbitMqStreams
 from quintet.adapters.s3 import S3Objects
 from quintet.calibration.ledger import WORKERS
 
-DIES_AT = int(os.environ.get("DIES_AT", "0"))
-steps = iter(range(1, DIES_AT))
 
-
-def step() -> None:
-    """Threads may come here together: to die once is enough."""
-    if next(steps, None) is None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def mortal(kind: type, name: str, counts: Callable[[Any], bool]) -> None:
+def mortal(kind: type, name: str, counts: Callable[[Any], bool], step: Callable[[], None]) -> None:
     """Let that method of the class be two steps, where its first argument counts."""
     whole = getattr(kind, name)
 
@@ -40,9 +31,19 @@ def mortal(kind: type, name: str, counts: Callable[[Any], bool]) -> None:
     setattr(kind, name, write)
 
 
-mortal(S3Objects, "put", lambda key: not key.startswith("calibration/live/"))
-mortal(DynamoRows, "write", lambda first: first.place.partition != WORKERS)
-mortal(RabbitMqStreams, "settle", lambda deliveries: True)
+def main() -> int:
+    steps = iter(range(1, int(os.environ["DIES_AT"])))
+
+    def step() -> None:
+        """Threads may come here together: to die once is enough."""
+        if next(steps, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    mortal(S3Objects, "put", lambda key: not key.startswith("calibration/live/"), step)
+    mortal(DynamoRows, "write", lambda first: first.place.partition != WORKERS, step)
+    mortal(RabbitMqStreams, "settle", lambda deliveries: True, step)
+    return program.main()
+
 
 if __name__ == "__main__":
-    raise SystemExit(program.main())
+    raise SystemExit(main())
