@@ -1,6 +1,7 @@
 """A RabbitMQ for tests: the one RABBITMQ_HOST names, else one of this run's own."""
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from rich.console import Console
 from infra.local import rabbitmq, rabbitmq_debian, up
 from infra.local.broker import Broker
 from infra.local.cloud import ROOT, Cloud
+from infra.local.errors import CloudError
 from infra.local.folder import Folder
 from infra.local.ports import Ports
 from infra.local.progress import Progress
@@ -58,8 +60,12 @@ class TestBroker:
         psutil.wait_procs(members, timeout=10)
 
     def restart(self) -> None:
-        """On the same ports, with what it had stored."""
-        rabbitmq_debian.start(self.cloud)
+        """On the same ports, with what it had stored; once more where the killed one still held something."""
+        try:
+            rabbitmq_debian.start(self.cloud)
+        except CloudError:
+            time.sleep(3)
+            rabbitmq_debian.start(self.cloud)
 
     def stop(self) -> None:
         up.down(self.cloud)

@@ -49,6 +49,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[brokers.TestBro
     own.stop()
 
 
+@pytest.fixture
+def mortal_broker(tmp_path: Path) -> Iterator[brokers.TestBroker]:
+    """One that a test may kill and start again without any other noticing."""
+    own = brokers.start(tmp_path / "broker")
+    yield own
+    own.stop()
+
+
 @pytest.fixture(scope="session")
 def collection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCloud]:
     """A cloud of the tests' own with the real collection; jobs that carry a script are trained by script."""

@@ -314,8 +314,8 @@ def test_a_receivers_own_error_is_told_and_the_streams_go_on(
 
 @pytest.mark.enable_socket
 class TestBrokerThatIsKilled:
-    def test_its_streams_go_on_when_it_is_back(self, broker: TestBroker, probe: Probe) -> None:
-        connection = connect(broker.address)
+    def test_its_streams_go_on_when_it_is_back(self, mortal_broker: TestBroker, probe: Probe) -> None:
+        connection = connect(mortal_broker.address)
         channel = connection.channel()
         queue = new_id()
         channel.queue_declare(queue, durable=True)
@@ -323,17 +323,17 @@ class TestBrokerThatIsKilled:
         publish(channel, queue, persistent.first)
         publish(channel, queue, persistent.second)
         connection.close()
-        streams = RabbitMqStreams(broker.address)
+        streams = RabbitMqStreams(mortal_broker.address)
         streams.start(probe)
         streams.open("ada", "ada", {"inputs": queue})
         try:
             assert probe.wait(lambda: len(probe.got) == 2)
             streams.settle(probe.got[:1])
-            assert probe.wait(lambda: manage(broker, "GET", f"queues/%2F/{queue}").get("messages") == 1)
-            broker.kill()
+            assert probe.wait(lambda: manage(mortal_broker, "GET", f"queues/%2F/{queue}").get("messages") == 1)
+            mortal_broker.kill()
             assert probe.wait(lambda: not streams.state().connected)
             assert "RabbitMQ" in streams.state().problem
-            broker.restart()
+            mortal_broker.restart()
             assert probe.wait(lambda: len(probe.got) == 3)
             assert (probe.got[2].body, probe.got[2].redelivered) == (b"1", True)
             streams.settle(probe.got)
@@ -341,7 +341,7 @@ class TestBrokerThatIsKilled:
             assert probe.troubles == []
         finally:
             streams.stop()
-            connection = connect(broker.address)
+            connection = connect(mortal_broker.address)
             connection.channel().queue_delete(queue)
             connection.close()
 

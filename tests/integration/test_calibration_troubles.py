@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,24 +57,28 @@ def at_once() -> AtOnce:
 
 
 class TestServersThatAreAway:
-    def test_a_broker_that_is_killed_and_comes_back(self, broker: brokers.TestBroker, scene: Scene) -> None:
+    def test_a_broker_that_is_killed_and_comes_back(
+        self, mortal_broker: brokers.TestBroker, aws_endpoint: str, tmp_path: Path
+    ) -> None:
         clients, found = ["ana", "ben"], some_batches(20)
-        worker = scene.workers.start(CLIENT_TIMEOUT_SECONDS="15")
         inputs, outputs = sent(found)
-        for client in clients:
-            scene.declare(*queues_of(client))
-            scene.register(worker, client)
-            scene.publish(queues_of(client)[0], *inputs[:15])
-            scene.publish(queues_of(client)[1], *outputs[:7])
-        broker.kill()
-        broker.restart()
-        for client in clients:
-            scene.publish(queues_of(client)[0], *inputs[15:])
-            scene.publish(queues_of(client)[1], *outputs[7:])
-        for client in clients:
-            assert scene.ended(client).state == "COMPLETED"
-            assert scene.result(client) == evaluated(found)
-            scene.await_empty(*queues_of(client))
+        (tmp_path / "scene").mkdir()
+        with scene_at(mortal_broker.address, aws_endpoint, tmp_path / "scene", **LEASE) as scene:
+            worker = scene.workers.start(CLIENT_TIMEOUT_SECONDS="15")
+            for client in clients:
+                scene.declare(*queues_of(client))
+                scene.register(worker, client)
+                scene.publish(queues_of(client)[0], *inputs[:15])
+                scene.publish(queues_of(client)[1], *outputs[:7])
+            mortal_broker.kill()
+            mortal_broker.restart()
+            for client in clients:
+                scene.publish(queues_of(client)[0], *inputs[15:])
+                scene.publish(queues_of(client)[1], *outputs[7:])
+            for client in clients:
+                assert scene.ended(client).state == "COMPLETED"
+                assert scene.result(client) == evaluated(found)
+                scene.await_empty(*queues_of(client))
 
     @pytest.mark.parametrize("silently", [False, True])
     def test_a_store_that_is_away_for_a_while(self, scene: Scene, gate: Gate, silently: bool) -> None:
