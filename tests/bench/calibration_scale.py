@@ -219,6 +219,7 @@ def serve(
     names = [f"{name}{number:04d}" for number in range(clients)]
     patient = parameters(place.broker)
     patient.tcp_options, patient.blocked_connection_timeout = {}, None  # the broker may hold publishers back
+    patient.heartbeat = 0
     channel = pika.BlockingConnection(patient).channel()
     for one in names:
         for queue in queues(one):
