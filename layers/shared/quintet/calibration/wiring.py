@@ -1,57 +1,43 @@
 """Who plays which part in the calibration room. What only its worker needs is wired in gpu_workers/calibrator."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
 
-from quintet.adapters.dynamodb_rows import DynamoRows
-from quintet.adapters.s3 import S3Objects
-from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.calibration import settings
 from quintet.calibration.access import Access
 from quintet.calibration.ledger import Ledger
-from quintet.entry.caller import ApiKeyGate, Gate
-from quintet.entry.ports import Objects
-from quintet.kernel.clock import Clock, SystemClock
-from quintet.kernel.settings import PlaceSettings, read
-
-if TYPE_CHECKING:  # the worker has no HTTP door, and none of its libraries
-    from quintet.entry.deferral import Deferrals
-    from quintet.entry.uploads import Uploads
+from quintet.entry.caller import Gate
+from quintet.house import Housed
+from quintet.kernel.settings import read
 
 
 @dataclass
-class CalibrationRoom:
+class CalibrationRoom(Housed):
     """Everything the room's doors need, made when first asked for."""
 
-    clock: Clock = field(default_factory=SystemClock)
-    uploads: "Uploads | None" = None
-    deferrals: "Deferrals | None" = None
+    room = "calibration"
 
     @cached_property
-    def place(self) -> PlaceSettings:
-        return read(PlaceSettings)
+    def uploads(self) -> None:
+        """No request of this room has a large body, and none takes long."""
+        return None
+
+    @cached_property
+    def deferrals(self) -> None:
+        return None
 
     @cached_property
     def gate(self) -> Gate:
         keys = read(settings.Keys)
-        return ApiKeyGate(
-            keys_text=lambda: secret_text(keys.secret_arn) if keys.secret_arn else "",
-            required=keys.enabled or not self.place.local,
-            renewed_keys_text=lambda: renewed_secret_text(keys.secret_arn) if keys.secret_arn else "",
-        )
+        return self.api_key_gate(enabled=keys.enabled, secret_arn=keys.secret_arn)
 
     @cached_property
     def access(self) -> Access:
         return Access(read(settings.CalibrationService).backend)
 
     @cached_property
-    def objects(self) -> Objects:
-        return S3Objects(self.place.bucket)
-
-    @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(DynamoRows(self.place.table), self.clock)
+        return Ledger(self.rows, self.clock)
 
     def warm(self) -> None:
         """Raises what is wrong before a request does."""

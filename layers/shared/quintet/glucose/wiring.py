@@ -6,22 +6,13 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from quintet.adapters.dynamodb import DynamoRecords, done_messages
 from quintet.adapters.onnx_model import OnnxForecaster
-from quintet.adapters.redis_store import RedisCache
-from quintet.adapters.s3 import S3Objects
 from quintet.adapters.secrets import renewed_secret_text, secret_text
-from quintet.adapters.sqs import SqsQueue
 from quintet.adapters.svg_image import ResvgRasteriser
 from quintet.entry.caller import ApiKeyGate, Gate
-from quintet.entry.claims import ClaimCheckQueue
-from quintet.entry.deferral import Deferrals
-from quintet.entry.ports import Objects, Queue
-from quintet.entry.uploads import Uploads
 from quintet.glucose.cache import AnalysisCache
 from quintet.glucose.forecast import STEPS_IN
 from quintet.glucose.health import Condition, CountedForecaster, Tally, health
@@ -30,35 +21,29 @@ from quintet.glucose.ports import Computations, Forecaster, Rasteriser, Shared
 from quintet.glucose.scheduling import Direct, Scheduler
 from quintet.glucose.settings import GlucoseCache, GlucoseForecast, GlucoseKeys, GlucoseQueues
 from quintet.glucose.workshop import Workshop
-from quintet.kernel.clock import Clock, SystemClock, stopwatch
+from quintet.house import MIB, Housed
+from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import ModelUnavailable
-from quintet.kernel.settings import HttpSettings, PlaceSettings, read
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
+from quintet.kernel.settings import read
 
 MODEL = Path(__file__).parent / "model" / "forecaster.onnx"
 QUIET_HOURS = np.full((1, STEPS_IN), 100.0)
-MIB = 1024 * 1024
 SECONDS_BETWEEN_TRIES = 5.0
 SECONDS_BETWEEN_SWEEPS = 30.0
 
 
 @dataclass
-class GlucoseRoom:
+class GlucoseRoom(Housed):
     """Everything the room's doors need, made when first asked for."""
 
-    clock: Clock = field(default_factory=SystemClock)
+    room = "glucose"
+
     tally: Tally = field(default_factory=Tally)
     inference: Computations = field(default_factory=Direct)
     drawing: Computations = field(default_factory=Direct)
     _closing: Event = field(default_factory=Event)
     _model_ready: bool = False
     _model_tried_until: float = 0.0
-
-    @cached_property
-    def place(self) -> PlaceSettings:
-        return read(PlaceSettings)
 
     @cached_property
     def forecast_settings(self) -> GlucoseForecast:
@@ -90,8 +75,7 @@ class GlucoseRoom:
 
     @cached_property
     def shared(self) -> Shared | None:
-        url = self.place.redis_url.get_secret_value()
-        return RedisCache(url, timeout=0.5, password=lambda: redis_password(self.place)) if url else None
+        return self.redis_cache(timeout=0.5)
 
     @cached_property
     def rasteriser(self) -> Rasteriser:
@@ -127,37 +111,6 @@ class GlucoseRoom:
             required=keys.enabled or not self.place.local,
             renewed_keys_text=lambda: _keys_text(keys, renewed_secret_text),
         )
-
-    @cached_property
-    def bucket(self) -> str:
-        return self.place.bucket
-
-    @cached_property
-    def objects(self) -> Objects:
-        return S3Objects(self.bucket)
-
-    @cached_property
-    def dead_letters(self) -> Queue:
-        return SqsQueue(self.place.jobs_dead_letters_url)
-
-    @cached_property
-    def done_messages(self) -> "BasePersistenceLayer":
-        return done_messages(self.place.table, room="glucose")
-
-    @cached_property
-    def uploads(self) -> Uploads | None:
-        if not self.bucket:
-            return None
-        return Uploads(self.objects, read(HttpSettings).upload_limit_mb * MIB, self.clock)
-
-    @cached_property
-    def deferrals(self) -> Deferrals | None:
-        return self.jobs if self.place.jobs_queue_url else None
-
-    @cached_property
-    def jobs(self) -> Deferrals:
-        queue = ClaimCheckQueue(SqsQueue(self.place.jobs_queue_url), self.objects, self.bucket)
-        return Deferrals("glucose", DynamoRecords(self.place.table), self.objects, queue, self.clock)
 
     def warm(self) -> None:
         """Load the model and, where keys are asked for, the keys. Raises what is wrong before a request does."""
@@ -201,12 +154,6 @@ class GlucoseRoom:
 @cache
 def glucose() -> GlucoseRoom:
     return GlucoseRoom()
-
-
-def redis_password(place: PlaceSettings) -> str:
-    """Empty where REDIS_URL holds it, or there is none."""
-    given = place.redis_password.get_secret_value()
-    return given or (secret_text(place.redis_secret_arn).strip() if place.redis_secret_arn else "")
 
 
 def _keys_text(keys: GlucoseKeys, secret: Callable[[str], str]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, cached_property
 from importlib import import_module
@@ -11,21 +11,17 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
-from quintet.adapters.dynamodb import DynamoRecords, done_messages
-from quintet.adapters.dynamodb_rows import DynamoRows
 from quintet.adapters.ecs_tasks import EcsTasks
 from quintet.adapters.rabbitmq import BrokerAddress, RabbitMqPublisher, address_of
-from quintet.adapters.s3 import S3Objects
-from quintet.adapters.secrets import renewed_secret_text, secret_text
 from quintet.adapters.sqs import SqsPublisher, SqsQueue
-from quintet.entry.caller import ANYONE, ApiKeyGate, Caller, Gate
+from quintet.entry.caller import ANYONE, Caller, Gate
 from quintet.entry.claims import ClaimCheckQueue
 from quintet.entry.ports import Objects, Publisher, Queue
-from quintet.kernel.clock import Clock, SystemClock
+from quintet.house import Housed
 from quintet.kernel.errors import Overloaded, QuintetError
 from quintet.kernel.ids import new_id
 from quintet.kernel.log import logger
-from quintet.kernel.settings import HttpSettings, PlaceSettings, read
+from quintet.kernel.settings import read
 from quintet.training import settings
 from quintet.training.access import Access
 from quintet.training.jobs import Job
@@ -39,14 +35,8 @@ from quintet.training.tending import Tending
 from quintet.training.waiting import Waiting
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer
-
-    from quintet.entry.deferral import Deferrals
-    from quintet.entry.uploads import Uploads
     from quintet.training.detector_ports import Detector
     from quintet.training.inference import Detecting
-
-MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -122,14 +112,10 @@ def _detector(key: str, content: bytes, manifest: bytes | None) -> "Detector":
 
 
 @dataclass
-class TrainingRoom:
+class TrainingRoom(Housed):
     """Everything the room's doors need, made when first asked for."""
 
-    clock: Clock = field(default_factory=SystemClock)
-
-    @cached_property
-    def place(self) -> PlaceSettings:
-        return read(PlaceSettings)
+    room = "training"
 
     @cached_property
     def defaults(self) -> settings.Defaults:
@@ -150,51 +136,12 @@ class TrainingRoom:
     @cached_property
     def gate(self) -> Gate:
         keys = read(settings.Keys)
-        gate = ApiKeyGate(
-            keys_text=lambda: secret_text(keys.secret_arn) if keys.secret_arn else "",
-            required=keys.enabled or not self.place.local,
-            renewed_keys_text=lambda: renewed_secret_text(keys.secret_arn) if keys.secret_arn else "",
-        )
+        gate = self.api_key_gate(enabled=keys.enabled, secret_arn=keys.secret_arn)
         return BackendGate(gate, self.access_settings.backend)
 
     @cached_property
-    def bucket(self) -> str:
-        return self.place.bucket
-
-    @cached_property
-    def objects(self) -> Objects:
-        return S3Objects(self.bucket)
-
-    @cached_property
-    def dead_letters(self) -> Queue:
-        return SqsQueue(self.place.jobs_dead_letters_url)
-
-    @cached_property
-    def done_messages(self) -> "BasePersistenceLayer":
-        return done_messages(self.place.table, room="training")
-
-    @cached_property
-    def uploads(self) -> "Uploads | None":
-        from quintet.entry.uploads import Uploads
-
-        if not self.bucket:
-            return None
-        return Uploads(self.objects, read(HttpSettings).upload_limit_mb * MIB, self.clock)
-
-    @cached_property
-    def deferrals(self) -> "Deferrals | None":
-        return self.jobs if self.place.jobs_queue_url else None
-
-    @cached_property
-    def jobs(self) -> "Deferrals":
-        from quintet.entry.deferral import Deferrals
-
-        queue = ClaimCheckQueue(SqsQueue(self.place.jobs_queue_url), self.objects, self.bucket)
-        return Deferrals("training", DynamoRecords(self.place.table), self.objects, queue, self.clock)
-
-    @cached_property
     def ledger(self) -> Ledger:
-        return Ledger(DynamoRows(self.place.table), self.clock)
+        return Ledger(self.rows, self.clock)
 
     @cached_property
     def access(self) -> Access:
