@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv
-ROOMS ?= glucose,training,calibration
+ROOMS ?= glucose,training,calibration,aggregation
 RUNTIME ?= python3.13
 
 help:  ## list the verbs
@@ -97,6 +97,8 @@ bench: .venv/bench $(TRAINER_TESTS)/made  ## measure: INIT of every function, ac
 	@$(BIN)/python -m tests.bench.calibration_scale rate
 	@$(BIN)/python -m tests.bench.calibration_scale scale
 	@$(BIN)/python -m tests.bench.calibration_scale scale --poison 10
+	@$(BIN)/python -m tests.bench.secagg
+	@$(BIN)/python -m tests.bench.aggregation
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.inference
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.training_overhead
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.detection_parity
@@ -118,7 +120,7 @@ forecaster: .venv/demo  ## serve the glucose room alone, on 8000 and 7003 (ONLY=
 
 lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
 	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-bench.in -o constraints.txt
-	@for layer in runtime inference vision pictures; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	@for layer in runtime inference vision pictures secagg; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
 	@for worker in calibrator forecaster; do $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate -c constraints.txt infra/local/locks/$$worker.in -o infra/local/locks/$$worker.lock; done

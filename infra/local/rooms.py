@@ -47,6 +47,14 @@ ROOMS = {
             example="curl -H 'X-API-Key: …' {http}/sessions",
             workers=frozenset({"calibrator"}),
         ),
+        Room(
+            "aggregation",
+            http=5000,
+            grpc=None,
+            needs=frozenset({"redis"}),
+            example="curl -H 'Content-Type: application/json' {http}/api/update"
+            """ -d '{{"jobId": "j1", "clientId": "c1", "totalClients": 3}}'""",
+        ),
     ]
 }
 

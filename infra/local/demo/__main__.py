@@ -14,7 +14,7 @@ from rich.console import Console
 from infra.local.__main__ import cloud_of
 from infra.local.__main__ import parser as cloud_parser
 from infra.local.cloud import Cloud
-from infra.local.demo import calibration, glucose, training
+from infra.local.demo import aggregation, aggregation_results, calibration, glucose, training
 from infra.local.endpoints import Endpoints
 from infra.local.errors import CloudError
 from infra.local.rooms import ROOMS
@@ -24,6 +24,7 @@ SHOWS: dict[str, Callable[[Endpoints, Path, Console], None]] = {
     "glucose": glucose.show,
     "training": training.show,
     "calibration": calibration.show,
+    "aggregation": aggregation.show,
 }
 """What each room shows: given where everything is, a folder for pictures, and the screen."""
 
@@ -35,7 +36,8 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     cloud = cloud_of(cloud_parser().parse_args(["up", "--rooms", wanted, "--free-ports"]))
     try:
-        return demonstrate(cloud, [name for name in wanted.split(",") if name] or list(SHOWS), console)
+        with aggregation_results.listening():
+            return demonstrate(cloud, [name for name in wanted.split(",") if name] or list(SHOWS), console)
     except CloudError as error:
         console.print(f"[red]✗[/] {error}\n  {error.remedy}", markup=True)
     except httpx.HTTPError as error:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from quintet.adapters.dynamodb import DynamoRecords, done_messages
 from quintet.adapters.dynamodb_rows import DynamoRows
+from quintet.adapters.redis_connection import RedisConnection
 from quintet.adapters.redis_store import RedisCache
 from quintet.adapters.s3 import S3Objects
 from quintet.adapters.secrets import renewed_secret_text, secret_text
@@ -92,6 +93,11 @@ class Housed:
         """None where REDIS_URL names none."""
         url = self.place.redis_url.get_secret_value()
         return RedisCache(url, timeout=timeout, password=lambda: redis_password(self.place)) if url else None
+
+    def redis(self, *, timeout: float) -> RedisConnection | None:
+        """None where REDIS_URL names none."""
+        url = self.place.redis_url.get_secret_value()
+        return RedisConnection(url, timeout=timeout, password=lambda: redis_password(self.place)) if url else None
 
 
 def redis_password(place: PlaceSettings) -> str:

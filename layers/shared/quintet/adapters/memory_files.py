@@ -32,3 +32,19 @@ class MemoryFiles:
 
     def delete(self, key: str) -> None:
         self.objects.delete(key)
+
+
+@dataclass
+class MemoryResultFiles:
+    """Result files by their names; `content` is what they hold."""
+
+    content: dict[str, bytes] = field(default_factory=dict)
+
+    def address(self, name: str) -> str:
+        return f"memory:/{name}"
+
+    def create(self, name: str, content: bytes, *, content_type: str) -> bool:
+        return self.content.setdefault(name, content) == content
+
+    def replace(self, name: str, content: bytes, *, content_type: str) -> None:
+        self.content[name] = content

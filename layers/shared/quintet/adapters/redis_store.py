@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from quintet.kernel.errors import Misconfigured, Unavailable
+from quintet.adapters.redis_connection import RedisConnection
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -53,33 +53,8 @@ class RedisCache:
         return [key.decode() for key in found]
 
     def _ask(self, command: "Callable[[Redis], Any]", attempts: int = 2) -> Any:
-        """A second attempt is for connections that died while Lambda had frozen us."""
-        from redis import exceptions
-
-        try:
-            return command(self._redis)
-        except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
-            raise Misconfigured("Redis refuses the user or password of REDIS_URL", reason=str(error)) from error
-        except (exceptions.ConnectionError, exceptions.TimeoutError) as error:
-            if attempts > 1:
-                return self._ask(command, attempts - 1)
-            raise Unavailable("the cache does not answer", reason=str(error)) from error
-        except exceptions.RedisError as error:
-            raise Unavailable("the cache refuses", reason=str(error)) from error
+        return self._connection.ask(command, attempts=attempts)
 
     @cached_property
-    def _redis(self) -> "Redis":
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        try:
-            return Redis.from_url(
-                self.url,
-                password=self.password() or None,
-                socket_timeout=self.timeout,
-                socket_connect_timeout=self.timeout,
-                retry=Retry(NoBackoff(), 0),
-            )
-        except ValueError as error:
-            raise Misconfigured("REDIS_URL must begin with redis://, rediss:// or unix://") from error
+    def _connection(self) -> RedisConnection:
+        return RedisConnection(self.url, self.timeout, self.password)

@@ -10,7 +10,7 @@ Status = Literal["WAITING", "IN_PROGRESS", "AGGREGATING", "COMPLETED", "FAILED"]
 RunStatus = Literal["IN_QUEUE", "RUNNING", "VALIDATING", "COMPLETED", "FAILED"]
 
 MOST_CLIENTS = 1000
-SCHEMA_BYTES = 256 * 1024
+SCHEMA_BYTES = 1024 * 1024
 """Of a schema as JSON: it stands in one row with the rest of its job."""
 
 

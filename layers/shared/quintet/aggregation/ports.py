@@ -1,26 +1,13 @@
 """What the room needs from the world. Adapters provide it; tests/contract holds every adapter to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from quintet.aggregation.messages import Outcome
 from quintet.kernel.rows import Rows
 
-__all__ = [
-    "Aggregator",
-    "Answer",
-    "Calls",
-    "DurableJob",
-    "JobHash",
-    "JobKeys",
-    "Objects",
-    "Queue",
-    "Recorded",
-    "ResultFiles",
-    "Rows",
-]
+__all__ = ["Aggregator", "Objects", "Queue", "Rows"]
 
 
 class Objects(Protocol):
@@ -52,54 +39,6 @@ class Queue(Protocol):
         """Returns once the message is durable. Raises Unavailable."""
 
 
-@dataclass(frozen=True)
-class DurableJob:
-    """What the documented keys of a job are to say: texts are JSON, or empty where there is nothing yet."""
-
-    total: int
-    schema_text: str
-    clients: tuple[str, ...]
-    final_result: str
-    expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """`new`: this call counted the client; `full`: it was refused, for `total` others are counted."""
-
-    new: bool
-    done: int
-    total: int
-    full: bool = False
-
-
-@dataclass(frozen=True)
-class JobHash:
-    """The documented keys of a job, as they stand."""
-
-    total: int
-    done: int
-    schema_text: str
-    final_result: str
-    clients: tuple[str, ...]
-
-
-class JobKeys(Protocol):
-    """The keys that existing readers know: the hash `job:{id}` and the set `job:{id}:updatedClients`.
-
-    Each method is one atomic step, and raises Unavailable where the keys can't be reached.
-    """
-
-    def record(self, job: str, client: str, durable: DurableJob) -> Recorded:
-        """Count `client` once; keys that are absent are first made from `durable`."""
-        ...
-
-    def read(self, job: str) -> JobHash | None: ...
-
-    def write(self, job: str, durable: DurableJob) -> None:
-        """Bring the keys to `durable`: its clients are added to those counted, and none is taken away."""
-
-
 class Aggregator(Protocol):
     """Who sums up without seeing the parts."""
 
@@ -120,40 +59,4 @@ class Aggregator(Protocol):
 
     def outcome(self, job: str) -> Outcome:
         """Raises NotFound where nothing was started, and Unavailable."""
-        ...
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    body: bytes = b""
-
-
-class Calls(Protocol):
-    """Calls to others over HTTP. Redirections are not followed: their status is the answer's."""
-
-    def get(self, url: str, *, headers: Mapping[str, str] | None = None, seconds: float) -> Answer:
-        """Raises Unavailable where there is no answer within `seconds`."""
-        ...
-
-    def post(
-        self,
-        url: str,
-        body: bytes,
-        *,
-        headers: Mapping[str, str] | None = None,
-        seconds: float,
-        addresses: Sequence[str] | None = None,
-    ) -> Answer:
-        """Connects to one of `addresses` where they are given, whatever the URL's host resolves to. Raises Unavailable
-        where there is no answer within `seconds`.
-        """
-        ...
-
-
-class ResultFiles(Protocol):
-    """Where result files go."""
-
-    def write(self, name: str, content: bytes, *, content_type: str) -> str:
-        """Store the file whole, in the place of one of that name; its address. Raises Unavailable, Misconfigured."""
         ...

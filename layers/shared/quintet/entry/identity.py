@@ -10,6 +10,7 @@ from fastapi.security import APIKeyHeader
 from starlette.concurrency import run_in_threadpool
 
 from quintet.entry.caller import Caller
+from quintet.entry.iam import IamGate, signer_of
 
 REMEMBERED = "quintet.caller"
 """Where a request's scope carries a caller who is identified already, perhaps when a job was taken."""
@@ -22,14 +23,17 @@ API_KEY = APIKeyHeader(
 
 
 def caller_of(request: Request) -> Caller:
-    """The caller that a job remembers, else the one whose `X-API-Key` the request carries.
+    """The caller that a job remembers, else the one whose `X-API-Key` the request carries, or who signed it.
 
     Raises Unauthenticated or PermissionDenied.
     """
     remembered = request.scope.get(REMEMBERED)
     if isinstance(remembered, Caller):
         return remembered
-    caller = request.app.state.room().gate.identify(request.headers.get(API_KEY.model.name))
+    gate = request.app.state.room().gate
+    if isinstance(gate, IamGate):
+        return gate.recognise(signer_of(request.scope))
+    caller = gate.identify(request.headers.get(API_KEY.model.name))
     assert isinstance(caller, Caller)
     return caller
 
