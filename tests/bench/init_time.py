@@ -112,7 +112,9 @@ def empty_function(place: Path) -> Bundle:
 
 def variables(bundle: Bundle, endpoint: str) -> dict[str, str]:
     """The function's own settings, names of resources made up, and what Lambda sets."""
-    own = {name: value if isinstance(value, str) else f"made-up-{name}" for name, value in bundle.variables.items()}
+    own = {
+        name: f"made-up-{name}" if isinstance(value, dict) else str(value) for name, value in bundle.variables.items()
+    }
     return own | MADE_UP | {"AWS_LAMBDA_FUNCTION_NAME": bundle.name, "AWS_ENDPOINT_URL": endpoint}
 
 

@@ -16,6 +16,7 @@ from infra.local.environments import environment
 from infra.local.folder import Folder
 from infra.local.ports import Ports
 from infra.local.progress import Progress
+from tests.house.conditions import Chosen
 from tests.house.templates import FUNCTION, Template, target
 
 LIMIT = 250 * 1024 * 1024
@@ -28,7 +29,7 @@ MAY: dict[str, tuple[str, ...]] = {}
 
 @dataclass(frozen=True)
 class Bundle:
-    """One function: its code, its built layers in the order in which they are laid, and its settings."""
+    """One function: its code, its built layers in the order in which they are laid, and its settings by default."""
 
     room: str
     name: str
@@ -81,6 +82,7 @@ def bundles(built: Path) -> list[Bundle]:
 
 def room_bundles(room: str, template: Template) -> Iterator[Bundle]:
     layers = template.resources("AWS::Serverless::LayerVersion")
+    chosen = Chosen(template, Table="a-table", Bucket="a-bucket")
     for name, function in template.resources(FUNCTION).items():
         contents = [layers[target(layer)]["ContentUri"] for layer in function.get("Layers", [])]
         yield Bundle(
@@ -89,7 +91,7 @@ def room_bundles(room: str, template: Template) -> Iterator[Bundle]:
             handler=function["Handler"],
             task=(template.path.parent / function["CodeUri"]).resolve(),
             layers=tuple((template.path.parent / content).resolve() for content in contents),
-            variables=function.get("Environment", {}).get("Variables", {}),
+            variables=chosen.taken(function.get("Environment", {}).get("Variables", {})),
         )
 
 

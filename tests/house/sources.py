@@ -75,7 +75,7 @@ def broad_excepts(source: Source) -> Iterator[str]:
 
 
 def vendors_in_the_domain(source: Source) -> Iterator[str]:
-    if source.room and source.path.stem not in DOORS:
+    if source.room and not DOORS.intersection((source.path.parent.name, source.path.stem)):
         for vendor in sorted(VENDORS.intersection(map(top, source.imports()))):
             yield f"{source.path} imports {vendor}"
 

@@ -1,0 +1,133 @@
+"""Owners who give their vectors to a job: what comes of it, and what is refused before anything is sent."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quintet.aggregation.secagg.policy import Policy
+from quintet.kernel.errors import Conflict, InvalidInput, Misconfigured, PermissionDenied
+from quintet.sdk import DroppedOut, JobFailed, Owner, Progress, Wishes
+from quintet.sdk.identity_file import create_identity
+from tests.sdk.hall import Hall, Household
+
+VECTORS: dict[str, list[Any]] = {"o0": [1, 2.5], "o1": [Decimal("0.000000001"), -3], "o2": [10, 10]}
+SUM = ["11.000000001", "9.5"]
+
+
+def all_contribute(hall: Hall, household: Household, job: str = "job", **more: Any) -> list[dict[str, Any]]:
+    def one(name: str) -> dict[str, Any]:
+        owner = household.owner(name, hall.connect)
+        return owner.contribute(job, VECTORS[name], total_clients=household.count, **more)
+
+    with ThreadPoolExecutor(household.count) as pool:
+        return list(pool.map(one, household.names))
+
+
+def test_the_sum_is_exact_and_everybody_has_it(hall: Hall, household: Household) -> None:
+    results = all_contribute(hall, household)
+    assert [result["result"] for result in results] == [SUM] * 3
+
+
+def test_a_job_may_have_any_name(hall: Hall, household: Household) -> None:
+    results = all_contribute(hall, household, job="studie 7 «é» 100%?#")
+    assert results[0]["result"] == SUM
+
+
+def test_nothing_is_left_of_the_secrets(hall: Hall, household: Household) -> None:
+    all_contribute(hall, household)
+    for name in household.names:
+        [part] = (household.place / f"{name}.key.parts").glob("*.part")
+        assert '"seed":""' in part.read_text()
+        assert part.stat().st_mode & 0o777 == 0o600
+
+
+def test_asked_again_it_sends_no_message_twice(hall: Hall, household: Household) -> None:
+    all_contribute(hall, household)
+    before = [len(hall.sent(name)) for name in ("advertise", "mask", "unmask")]
+    assert [result["result"] for result in all_contribute(hall, household)] == [SUM] * 3
+    assert [len(hall.sent(name)) for name in ("advertise", "mask", "unmask")] == before == [3, 3, 3]
+
+
+def test_progress_goes_through_the_rounds_in_order(hall: Hall, household: Household) -> None:
+    heard: list[Progress] = []
+    all_contribute(hall, household, progress=heard.append)
+    sent = [one.stage for one in heard if one.sent]
+    assert sorted(sent, key=["advertise", "share", "mask", "confirm", "unmask"].index) == sent
+    assert len(sent) == 15
+    assert heard[0].stage == "waiting"
+    assert heard[-1].stage == "completed"
+
+
+@pytest.mark.parametrize(
+    ("vector", "schema", "said"),
+    [
+        ([1, float("nan")], None, "1"),
+        ([1, 2**62], None, "1"),
+        ([1, 2], [{"name": "sick", "dataType": "NUMERIC"}], "7 elements"),
+        ([1, 2], [{"name": "sick"}], "dataType"),
+    ],
+)
+def test_what_can_not_be_summed_is_refused_before_anything_is_sent(
+    hall: Hall, household: Household, vector: list[Any], schema: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        household.owner("o0", hall.connect).contribute("job", vector, total_clients=3, schema=schema)
+    assert hall.seen == []
+
+
+def test_a_cohort_that_is_too_small_for_the_owner_gets_nothing(hall: Hall, household: Household) -> None:
+    wary = household.owner("o0", hall.connect, policy=Policy(least_cohort=4))
+    for name in ("o1", "o2"):
+        owner = household.owner(name, hall.connect)
+        owner.register()
+        hall.report(name)
+    with pytest.raises(PermissionDenied, match="fewer than the 4"):
+        wary.contribute("job", [1, 2], total_clients=3)
+    assert hall.sent("advertise") == []
+
+
+def test_a_stranger_among_the_clients_is_refused(hall: Hall, household: Household, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    stranger = Household(tmp_path / "elsewhere", 4)
+    for name in ("o1", "o3"):
+        stranger.owner(name, hall.connect).register()
+        hall.report(name)
+    with pytest.raises(PermissionDenied, match="o3"):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=3)
+
+
+def test_a_failed_job_is_told_with_its_reason(household: Household) -> None:
+    hall = Hall(round_seconds=1)
+    for name in ("o1", "o2"):
+        household.owner(name, hall.connect).register()
+        hall.report(name)
+    with pytest.raises(JobFailed, match="missing: o1, o2"):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=3, wishes=Wishes(round_seconds=1))
+
+
+def test_an_identity_that_is_not_the_rosters_is_refused_at_once(household: Household) -> None:
+    other = household.place / "other.key"
+    create_identity(other)
+    with pytest.raises(Misconfigured, match="another key of o0"):
+        Owner("o0", identity=other, roster=household.place / "roster.json", url="http://hall")
+
+
+def test_two_processes_do_not_take_part_at_once(hall: Hall, household: Household) -> None:
+    first, second = household.owner("o0", hall.connect), household.owner("o0", hall.connect)
+    with first._journal.alone("job"), pytest.raises(Conflict, match="another process"):
+        second.contribute("job", [1, 2], total_clients=3)
+
+
+def test_who_comes_when_the_rounds_are_over_has_dropped_out(hall: Hall, household: Household) -> None:
+    all_contribute(hall, household)
+    hall.summed = ["o1", "o2"]
+    parts = household.place / "o0.key.parts"
+    for part in parts.glob("*.part"):
+        part.unlink()
+    with pytest.raises(DroppedOut, match="completed without the values of o0"):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=3)
+    with pytest.raises(DroppedOut):
+        household.owner("o0", hall.connect).take_part("job", [1, 2])
