@@ -14,7 +14,7 @@ When = str
 WHEN: tuple[When, ...] = ("before", "after")
 
 
-class Killed(Exception):  # noqa: N818
+class Killed(Exception):
     """Not an error of the house: nobody catches it."""
 
 

@@ -36,7 +36,7 @@ OUTBOX = "aggregation#outbox"
 class ScriptedAggregator:
     """Its outcome is what a test makes it; `started` are the cohorts that it was asked to sum, `trouble` is raised."""
 
-    result: Outcome = Outcome(status="RUNNING")
+    result: Outcome = field(default_factory=lambda: Outcome(status="RUNNING"))
     started: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     refusal: QuintetError | None = None

@@ -193,6 +193,16 @@ def test_the_sweep_finds_sessions_that_no_job_stands_behind(room: JobRoom) -> No
     assert room.sessions.finished == ["direct"]
 
 
+def test_a_session_that_outlives_its_job_is_finished(room: JobRoom) -> None:
+    started(room)
+    room.clock.advance(1260)
+    assert room.look_after().state == "FAILED"
+    room.sessions.names = [JOB]
+    assert room.sweep() == [JOB]
+    room.look_after()
+    assert room.sessions.finished == [JOB]
+
+
 def test_the_sweep_wakes_deliveries_that_are_due(room: JobRoom) -> None:
     room.sweep()
     assert room.deliveries.sent == []
@@ -308,13 +318,6 @@ class World:
         self.room.stored.write = counted  # type: ignore[method-assign]
 
 
-def steps_of_a_life() -> int:
-    world = World({})
-    world.live()
-    world.check()
-    return world.steps.count
-
-
 LIFE = 40
 """Steps, at least as many as a life has until the job has ended."""
 
@@ -356,7 +359,7 @@ def test_killed_twice_it_ends_the_same() -> None:
         world.check()
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.dictionaries(st.tuples(st.integers(1, 60), st.sampled_from(WHEN)), st.integers(0, 2), max_size=8))
 def test_whatever_happens_it_ends_the_same(happenings: dict[tuple[int, str], int]) -> None:
     world = World({})

@@ -7,6 +7,7 @@ import pytest
 
 from quintet.aggregation.ledger import ENDED, OPEN, Ledger, Overtaken, Report, job_of, place_of, record_of
 from quintet.kernel.errors import Conflict
+from quintet.kernel.rows import Create, Place
 from tests.aggregation.job_room import JOB, SCHEMA, JobRoom
 
 
@@ -66,10 +67,19 @@ def test_a_client_has_one_seat_and_a_seat_one_client(ledger: Ledger, room: JobRo
 
 
 def test_a_thousand_clients_are_all_seen(ledger: Ledger, room: JobRoom) -> None:
-    room.update("c0001", 1000)
-    for seat in range(2, 1001):
-        ledger.report(room.job(), Report(f"c{seat:04d}", "x", seat))
-    assert len(room.standing().clients) == 1000
+    room.update("c1", 1000)
+    partition, at = place_of(JOB).partition, room.clock.now().isoformat()
+    in_hundreds(
+        room,
+        [
+            Create(
+                Place(partition, f"client#c{seat}"),
+                {"schema": 1, "client": f"c{seat}", "caller": "x", "seat": seat, "at": at},
+            )
+            for seat in range(2, 1001)
+        ],
+    )
+    assert room.standing().clients == tuple(f"c{seat}" for seat in range(1, 1001))
 
 
 def test_similar_names_are_other_jobs(room: JobRoom) -> None:
@@ -110,9 +120,13 @@ def test_an_ended_job_is_among_the_open_ones_until_it_is_closed(ledger: Ledger, 
 
 def test_all_open_jobs_are_told_however_many(ledger: Ledger, room: JobRoom) -> None:
     names = [f"job {number:04d}" for number in range(1100)]
-    for name in names:
-        room.update("c1", job=name)
+    in_hundreds(room, [Create(Place(OPEN, name), {"schema": 1}) for name in names])
     assert [*ledger.opens()] == names
+
+
+def in_hundreds(room: JobRoom, rows: list[Create]) -> None:
+    for first in range(0, len(rows), 100):
+        room.stored.write(*rows[first : first + 100])
 
 
 def test_the_jobs_that_ended_last_come_first(ledger: Ledger, room: JobRoom) -> None:

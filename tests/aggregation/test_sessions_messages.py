@@ -242,7 +242,9 @@ class TestInBetween:
         assert (session.round, session.members["mask"]) == ("confirm", (0, 1, 2, 3))
 
     @pytest.mark.parametrize("at", [1, 2])
-    def test_a_message_that_is_entered_as_its_round_closes_is_late_and_goes(self, at: int) -> None:
+    @pytest.mark.parametrize("ahead", [0, 60])
+    def test_a_message_that_is_entered_as_its_round_closes_is_late_and_goes(self, at: int, ahead: int) -> None:
+        """Also where the clock of who closed it is ahead of this one's."""
         place = hall(4)
         gathering = place.gathering(place.open())
         gathering.until("share")
@@ -252,6 +254,7 @@ class TestInBetween:
         def close() -> None:
             place.clock.advance(60)
             place.sessions.tend(JOB)
+            place.clock.advance(-ahead)
 
         fate = Fate(at, "before", instead=close)
         with pytest.raises(Conflict, match=f"the message of {LATE} in the round mask is late"):

@@ -20,6 +20,11 @@ from quintet.adapters.redis_connection import RedisConnection
 from quintet.adapters.redis_jobs import RedisJobKeys, clients_key, job_key
 from quintet.kernel.job_keys import DurableJob, JobHash, JobKeys, Recorded
 
+PROCESSES = 5
+
+Kind = Literal["record", "read", "lose"]
+KINDS: tuple[Kind, ...] = ("record", "read", "lose")
+
 State = frozenset[str] | None
 """The clients that are counted; None: the keys are lost."""
 
@@ -27,7 +32,7 @@ State = frozenset[str] | None
 class Operation(NamedTuple):
     """`known` is what was durable when it began. Times are of the machine's one monotonic clock, in nanoseconds."""
 
-    kind: Literal["record", "read", "lose"]
+    kind: Kind
     job: str
     began: int
     ended: int
@@ -136,7 +141,7 @@ def hammer(plan: Hammer) -> list[Operation]:
     with Redis.from_url(plan.url) as redis:
         for _ in range(plan.operations):
             job = chance.choice(plan.jobs)
-            kind = chance.choices(("record", "read", "lose"), (80, 15, 5))[0]
+            kind: Kind = chance.choices(KINDS, (80, 15, 5))[0]
             client = f"c{chance.randrange(plan.clients)}"
             before = known.get(job, frozenset())
             began = time.monotonic_ns()
@@ -162,10 +167,16 @@ def used(
     return tuple(recorded[:5])
 
 
-def history(url: str, seed: int, kind: Literal["script", "original"], *, processes: int = 6) -> list[Operation]:
-    """Of `processes` at once, beginning with keys that are lost."""
+def processes() -> ProcessPoolExecutor:
+    """Those that will hammer, running."""
+    pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn"))
+    list(pool.map(time.sleep, [0.2] * PROCESSES))
+    return pool
+
+
+def history(pool: ProcessPoolExecutor, url: str, seed: int, kind: Literal["script", "original"]) -> list[Operation]:
+    """Of all processes at once, beginning with keys that are lost."""
     with Redis.from_url(url) as redis:
         redis.flushdb()
-    plans = [Hammer(url, 1000 * seed + number, kind) for number in range(processes)]
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        return [operation for told in pool.map(hammer, plans) for operation in told]
+    plans = [Hammer(url, 1000 * seed + number, kind) for number in range(PROCESSES)]
+    return [operation for told in pool.map(hammer, plans) for operation in told]

@@ -213,9 +213,10 @@ def with_nobody_left(thread: Thread) -> None:
     [
         saying,
         lambda: saying(b"HTTP/1.1 200 OK\r\nX-Slow: "),
+        lambda: saying(b"HTTP/1.1 200 OK\r\nX-Slow: ", endless=b"x"),
         lambda: saying(b"HTTP/1.1 100 Continue\r\n\r\n", endless=b"HTTP/1.1 100 Continue\r\n\r\n"),
     ],
-    ids=["silent", "headers without end", "always about to answer"],
+    ids=["silent", "headers that stop", "headers without end", "always about to answer"],
 )
 def test_an_answer_that_does_not_come_in_time_is_none(talk: Callable[[], Any]) -> None:
     with talk() as port, pytest.raises(Unavailable):

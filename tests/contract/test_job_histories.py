@@ -1,12 +1,21 @@
 """Counting is linearizable under many processes and a Redis that loses its keys; the original's was not."""
 
 from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 
 import pytest
 
-from tests.contract.job_histories import Operation, history, is_linearizable
+from tests.contract.job_histories import Operation, history, is_linearizable, processes
 
-HISTORIES = 3
+HISTORIES = 4
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ProcessPoolExecutor]:
+    with processes() as pool:
+        yield pool
 
 
 def of(operations: list[Operation], job: str) -> list[Operation]:
@@ -15,8 +24,8 @@ def of(operations: list[Operation], job: str) -> list[Operation]:
 
 @pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(HISTORIES))
-def test_every_history_of_the_script_has_an_order(redis_url: str, seed: int) -> None:
-    told = history(redis_url, seed, "script")
+def test_every_history_of_the_script_has_an_order(pool: ProcessPoolExecutor, redis_url: str, seed: int) -> None:
+    told = history(pool, redis_url, seed, "script")
     assert is_linearizable(of(told, "a"))
     assert is_linearizable(of(told, "b"))
     seen = Counter((operation.kind, operation.told[0:4:3] if operation.told else None) for operation in told)
@@ -28,14 +37,14 @@ def test_every_history_of_the_script_has_an_order(redis_url: str, seed: int) -> 
 
 
 @pytest.mark.no_cover
-def test_the_originals_way_to_count_has_none(redis_url: str) -> None:
-    told = history(redis_url, 0, "original")
+def test_the_originals_way_to_count_has_none(pool: ProcessPoolExecutor, redis_url: str) -> None:
+    told = history(pool, redis_url, 0, "original")
     assert not (is_linearizable(of(told, "a")) and is_linearizable(of(told, "b")))
 
 
 def overlapping(operations: list[Operation]) -> bool:
     ordered = sorted(operations, key=lambda operation: operation.began)
-    return any(one.ended > other.began for one, other in zip(ordered, ordered[1:], strict=False))
+    return any(one.ended > other.began for one, other in pairwise(ordered))
 
 
 def record(began: int, ended: int, client: str, *told: object, total: int = 2) -> Operation:

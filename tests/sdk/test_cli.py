@@ -2,24 +2,17 @@
 
 import io
 import json
-
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
+from rich.console import Console
 
 from quintet.cli import screen
 from quintet.cli.aggregation import DONE, LATER, REFUSED, WRONG, main
@@ -30,28 +23,6 @@ pytestmark = pytest.mark.enable_socket
 
 Run = Callable[..., tuple[int, str, str]]
 PROGRAM = (sys.executable, "-m", "quintet.cli.aggregation")
-
-
-@pytest.fixture
-def url(hall: Hall) -> Iterator[str]:
-    """Of the hall behind a real socket."""
-
-    async def answer(request: Request) -> Response:
-        asked = httpx.Request(
-            request.method, str(request.url), headers=dict(request.headers), content=await request.body()
-        )
-        told = await run_in_threadpool(hall.answer, asked)
-        return Response(told.content, told.status_code, media_type="application/json")
-
-    app = Starlette(routes=[Route("/{path:path}", answer, methods=["GET", "POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off", ws="none"))
-    thread = Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        thread.join(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture
@@ -175,7 +146,13 @@ def test_a_table_has_the_figures_that_were_decoded() -> None:
         "jobId": "job",
         "metadata": {"summedClients": ["a", "b"]},
         "aggregatedResults": [
-            {"featureName": "sick", "dataType": "BOOLEAN", "aggregatedNotNull": 4, "aggregatedTrue": 1, "percentage": 25.0},
+            {
+                "featureName": "sick",
+                "dataType": "BOOLEAN",
+                "aggregatedNotNull": 4,
+                "aggregatedTrue": 1,
+                "percentage": 25.0,
+            },
             {
                 "featureName": "age",
                 "dataType": "NUMERIC",
@@ -185,8 +162,6 @@ def test_a_table_has_the_figures_that_were_decoded() -> None:
             },
         ],
     }
-    from rich.console import Console
-
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(screen.table(status))
     text = console.export_text()
@@ -196,8 +171,6 @@ def test_a_table_has_the_figures_that_were_decoded() -> None:
 
 
 def test_bars_move_where_somebody_watches() -> None:
-    from rich.console import Console
-
     console = Console(width=120, record=True, force_terminal=True, file=io.StringIO())
     with screen.bars("job", console) as listener:
         listener(Progress("job", "waiting", 2, 3))

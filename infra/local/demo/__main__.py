@@ -6,6 +6,7 @@ A collection that is running already is used as it is and left running.
 import argparse
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,8 @@ from rich.console import Console
 from infra.local.__main__ import cloud_of
 from infra.local.__main__ import parser as cloud_parser
 from infra.local.cloud import Cloud
-from infra.local.demo import aggregation, aggregation_results, calibration, glucose, training
+from infra.local.demo import aggregation, calibration, glucose, training
+from infra.local.demo.aggregation_results import listening
 from infra.local.endpoints import Endpoints
 from infra.local.errors import CloudError
 from infra.local.rooms import ROOMS
@@ -36,8 +38,7 @@ def main() -> int:
     console = Console(highlight=False, soft_wrap=True)
     cloud = cloud_of(cloud_parser().parse_args(["up", "--rooms", wanted, "--free-ports"]))
     try:
-        with aggregation_results.listening():
-            return demonstrate(cloud, [name for name in wanted.split(",") if name] or list(SHOWS), console)
+        return demonstrate(cloud, [name for name in wanted.split(",") if name] or list(SHOWS), console)
     except CloudError as error:
         console.print(f"[red]✗[/] {error}\n  {error.remedy}", markup=True)
     except httpx.HTTPError as error:
@@ -54,10 +55,11 @@ def demonstrate(cloud: Cloud, rooms: list[str], console: Console) -> int:
     pictures = cloud.folder.path / "demo"
     pictures.mkdir(parents=True, exist_ok=True)
     try:
-        endpoints = running or up(cloud)
-        for name in rooms:
-            console.rule(f"[bold]{name}")
-            SHOWS[name](endpoints, pictures, console)
+        with nullcontext() if running else listening():
+            endpoints = running or up(cloud)
+            for name in rooms:
+                console.rule(f"[bold]{name}")
+                SHOWS[name](endpoints, pictures, console)
     finally:
         if not running:
             down(cloud)

@@ -208,7 +208,7 @@ def find_file(endpoints: Endpoints, job: str, pictures: Path, console: Console) 
 
 def tell_posted(job: str, console: Console) -> None:
     if not POSTED.url:
-        console.print("The collection was started with a RESULTS_API_URL of its own, or none: it is not looked at.")
+        console.print("The collection was started with another RESULTS_API_URL, or none: see what has come there.")
         return
     body = POSTED.of(job, PATIENCE)
     if body is None:

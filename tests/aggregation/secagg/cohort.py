@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quintet.aggregation.secagg import server
+from quintet.aggregation.secagg.fixed_point import encode
 from quintet.aggregation.secagg.identity import Random, Roster, SigningKey
-from quintet.aggregation.secagg.messages import Advertisement, Confirmation, MaskedInput, Shares, Unmasking
+from quintet.aggregation.secagg.messages import Advertisement, Confirmation, MaskedInput, Message, Shares, Unmasking
 from quintet.aggregation.secagg.owner import Owner
 from quintet.aggregation.secagg.policy import Policy
-from quintet.aggregation.secagg.terms import Terms, default_threshold
+from quintet.aggregation.secagg.terms import Round, Terms, default_threshold
 
 
 def drawn(label: str) -> Random:
@@ -127,3 +128,21 @@ class Played:
 
 def played(cohort: Cohort) -> Played:
     return Played(cohort, cohort.owners())
+
+
+def said(play: Played, round_: Round) -> Mapping[str, Message]:
+    everything: dict[Round, Mapping[str, Message]] = {
+        "advertise": play.advertisements,
+        "share": play.shares,
+        "mask": play.masked,
+        "confirm": play.confirmations,
+        "unmask": play.unmaskings,
+    }
+    return everything[round_]
+
+
+def sum_of(play: Played) -> list[int]:
+    """The words that the survivors' own values add up to."""
+    words = [encode(play.cohort.values[name], decimals=9, owners=play.cohort.count) for name in play.masked]
+    total: list[int] = np.add.reduce(words).tolist()
+    return total

@@ -98,7 +98,9 @@ class Tree:
         advertised = {name: self.advertisements[name] for name in first}
         unmaskings = [self.unmasking(name, *left[:4]) for name in fifth]
         if len(fifth) < self.cohort.terms.threshold:
-            with pytest.raises(InvalidInput, match=r"^the seed of [a-d] can't be put together: \d shares came, \d are needed$"):
+            with pytest.raises(
+                InvalidInput, match=r"^the seed of [a-d] can't be put together: \d shares came, \d are needed$"
+            ):
                 unmasked(self.cohort.terms, advertised, commitments, third, total, unmaskings)
             return "refused 4"
         words = unmasked(self.cohort.terms, advertised, commitments, third, total, unmaskings)

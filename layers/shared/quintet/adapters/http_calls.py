@@ -8,14 +8,14 @@ import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse
-from threading import Timer
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from quintet.kernel.calls import ANSWER_BYTES, Answer
+from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import Unavailable
 
 SECONDS = 5.0
@@ -65,37 +65,73 @@ def addresses_of(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+class _Limit:
+    """A moment after which there is no more waiting, however busily the other side goes on."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = stopwatch() + seconds
+
+    def left(self) -> float:
+        """Seconds. Raises TimeoutError where there are none."""
+        left = self._end - stopwatch()
+        if left <= 0:
+            raise TimeoutError("it takes too long")
+        return left
+
+
+class _Timed(socket.socket):
+    """Each time it waits it waits for as long as is left."""
+
+    limit: _Limit
+
+    def recv_into(self, *arguments: Any, **named: Any) -> int:
+        self.settimeout(self.limit.left())
+        return super().recv_into(*arguments, **named)
+
+    def send(self, *arguments: Any, **named: Any) -> int:
+        self.settimeout(self.limit.left())
+        return super().send(*arguments, **named)
+
+
+class _TimedTls(_Timed, ssl.SSLSocket):
+    pass
+
+
 class _Connection(HTTPConnection):
     """To one of `addresses`, with the name of `host` in its certificate and its header."""
 
     def __init__(self, host: str, port: int, *, secure: bool, seconds: float, addresses: Sequence[str] | None) -> None:
-        super().__init__(host, port, timeout=seconds)
+        super().__init__(host, port)
         self.default_port = 443 if secure else 80
         self._secure = secure
         self._addresses = addresses
-        self.over = False
+        self._limit = _Limit(seconds)
 
     def connect(self) -> None:
-        self.sock = self._connected()
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if self._secure:
-            self.sock = _tls().wrap_socket(self.sock, server_hostname=self.host, do_handshake_on_connect=False)
-            self.sock.do_handshake()
-        if self.over:
-            raise TimeoutError("the time was over before there was a connection")
+        sock = _Timed(fileno=self._connected().detach())
+        sock.limit = self._limit
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(self._limit.left())
+        self.sock = self._with_tls(sock) if self._secure else sock
 
-    def break_off(self) -> None:
-        """From any thread: whoever waits for the other side waits no more."""
-        self.over = True
-        if self.sock is not None:
-            with _ignored():
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+    def _with_tls(self, sock: _Timed) -> _TimedTls:
+        context = _tls()
+        context.sslsocket_class = _TimedTls
+        secure = context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+        assert isinstance(secure, _TimedTls)
+        secure.limit = self._limit
+        try:
+            secure.do_handshake()
+        except OSError:
+            secure.close()
+            raise
+        return secure
 
     def _connected(self) -> socket.socket:
         failure: OSError | None = None
         for address in [self.host] if self._addresses is None else self._addresses:
             try:
-                return socket.create_connection((address, self.port), self.timeout)
+                return socket.create_connection((address, self.port), self._limit.left())
             except OSError as error:
                 failure = error
         raise failure or OSError("there is no address to connect to")
@@ -108,14 +144,8 @@ def _answering(request: Request, seconds: float, addresses: Sequence[str] | None
         connection = _connection(urlsplit(request.url), seconds, addresses)
     except (ValueError, HTTPException) as error:
         raise Unavailable("the service's address is none", reason=str(error)) from error
-    limit = Timer(seconds, connection.break_off)
-    limit.daemon = True
-    limit.start()
-    try:
-        yield _sent(connection, request)
-    finally:
-        limit.cancel()
-        connection.close()
+    with closing(connection), _sent(connection, request) as answer:
+        yield answer
 
 
 def _connection(url: SplitResult, seconds: float, addresses: Sequence[str] | None) -> _Connection:
@@ -131,10 +161,7 @@ def _sent(connection: _Connection, request: Request) -> HTTPResponse:
     target = url._replace(scheme="", netloc="", path=url.path or "/", fragment="").geturl()
     try:
         connection.request(request.method, target, request.body, {**_HEADERS, **_login(url), **request.headers})
-        answer = connection.getresponse()
-        if connection.over:  # what was cut off by us looks like an answer without headers
-            raise TimeoutError("the time was over before the answer began")
-        return answer
+        return connection.getresponse()
     except (OSError, HTTPException, ValueError) as error:
         said = {"host": connection.host, "reason": f"{type(error).__name__}: {error}"}
         raise Unavailable("the service does not answer", **said) from error
@@ -152,19 +179,11 @@ def _body(answer: HTTPResponse) -> bytes:
     """What comes of it until it ends, breaks off, or is too long."""
     pieces: list[bytes] = []
     size = 0
-    with _ignored():
+    with suppress(OSError, HTTPException):
         while size < ANSWER_BYTES and (piece := answer.read1(_PIECE)):
             pieces.append(piece)
             size += len(piece)
     return b"".join(pieces)[:ANSWER_BYTES]
-
-
-@contextmanager
-def _ignored() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, HTTPException):
-        return
 
 
 @cache

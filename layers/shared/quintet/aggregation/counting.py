@@ -16,12 +16,10 @@ from quintet.kernel.job_keys import DurableJob, JobKeys, Recorded
 
 
 class Counted(NamedTuple):
-    """`new`: by this report; `done` clients have reported; `created`, `schema_stored`: what it did to Redis's keys."""
+    """`new`: by this report; `done`: so many have reported."""
 
     new: bool
     done: int
-    created: bool = False
-    schema_stored: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,7 @@ class Counting:
         """
         recorded = self._recorded(standing, client)
         new = client not in standing.clients and self._sit(standing, client, caller, recorded)
-        done = self._done(standing, client, recorded)
-        keys = (recorded.created, recorded.schema_stored) if recorded is not None else ()
-        return Counted(new, done, *keys)
+        return Counted(new, self._done(standing, client, recorded))
 
     def _recorded(self, standing: Standing, client: str) -> Recorded | None:
         """None: Redis is away, which holds nobody up."""

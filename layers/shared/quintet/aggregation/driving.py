@@ -88,9 +88,10 @@ class Driver:
 
     def _advance(self, name: str) -> None:
         standing = self.ledger.look(name)
-        if standing is None:
+        if standing is None or standing.job.state != "AGGREGATING":
             with suppress(NotFound):
-                self.sessions.finish(name)
+                self.sessions.finish(name)  # one that the coordinator's routes began, or that outlived its job
+        if standing is None:
             return
         try:
             job = self._led(standing)

@@ -77,7 +77,7 @@ def outcome_of(body: bytes) -> Outcome:
     """
     try:
         said = json.loads(body, parse_int=str, parse_float=str)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("the coordinator's answer is no JSON") from error
     status = said.get("status") if isinstance(said, Mapping) else None
     if status not in STATES:

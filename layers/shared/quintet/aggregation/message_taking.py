@@ -40,7 +40,9 @@ class Taking:
         check_turn(session, round_, message)
         check(session, round_, message, session.key(position))
         self._enter(session, round_, position, message, digest)
-        after = self.tend(session)
+        after = self.rows.read(session.job)
+        if not after.is_over(round_):
+            after = self.tend(after)
         if after.is_over(round_):
             self._check_included(after, round_, position, digest)
         return after

@@ -61,9 +61,9 @@ def watched(room: Room, job: str, progress: Listener, pace: Pace) -> Iterator[St
             progress(now)
             pace.begin_anew()
         last = now
-        if now.stage == "failed":
+        if status["status"] == "FAILED":
             raise JobFailed(str(status.get("reason") or status["message"]))
         yield status
-        if now.stage == "completed":
+        if status["status"] == "COMPLETED":
             return
         pace.wait()

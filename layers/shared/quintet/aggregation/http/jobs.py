@@ -2,16 +2,19 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
 
-from quintet.aggregation.messages import Status, Update
+from quintet.aggregation.messages import JobId, Status, Update
 from quintet.aggregation.wiring import aggregation
 from quintet.entry.bodies import WRONG_BODY, checked, json_sent
 from quintet.entry.caller import Caller
 from quintet.entry.http import known_caller
 from quintet.entry.identity import CallerFirst
+from quintet.kernel.errors import NotFound
+from quintet.kernel.text import printable
 
 router = APIRouter(route_class=CallerFirst)
 
@@ -69,6 +72,7 @@ async def sent_update(request: Request) -> Update:
     return checked(Update, await json_sent(request))
 
 
+ID: TypeAdapter[str] = TypeAdapter(JobId)
 TheCaller = Annotated[Caller, Depends(known_caller)]
 
 
@@ -92,6 +96,10 @@ async def update_job(caller: TheCaller, update: Annotated[Update, Depends(sent_u
 
 
 @router.get("/api/job-status/{job_id:path}", responses=UNKNOWN | {200: {"model": JobStatus}})
-def tell_job(job_id: Annotated[str, Path(description="The job's id.")], caller: TheCaller) -> dict[str, Any]:
+def tell_job(job_id: Annotated[str, Path(description="The job's id.")], caller: TheCaller) -> Response:
     """How a job is, in the fields of both generations, with its result when it is completed."""
-    return aggregation().orchestrator.status(job_id, caller)
+    try:
+        name = ID.validate_python(job_id)
+    except ValidationError:
+        raise NotFound(f"Unknown jobId {printable(job_id)}") from None
+    return JSONResponse(aggregation().orchestrator.status(name, caller))

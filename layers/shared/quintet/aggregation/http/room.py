@@ -57,7 +57,7 @@ AsClient = Annotated[ClientId, Query(description="The client who asks.")]
 Responses = dict[int | str, dict[str, Any]]
 UNUSABLE: Responses = {400: {"description": "Something in the request can't be used; the answer says what."}}
 NOT_YOURS: Responses = {403: {"description": "Not for this caller, or not signed by this client."}}
-NO_JOB: Responses = {404: {"description": "There is no such job, or this client takes no part in it."}}
+NO_JOB: Responses = {404: {"description": "There is no such job, or it is none of this client's."}}
 IN_THE_WAY: Responses = {409: {"description": "The job's state stands against it; the answer says how."}}
 
 

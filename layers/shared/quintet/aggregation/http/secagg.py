@@ -6,7 +6,7 @@ Who calls must be who the client belongs to; what a message says is known by the
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field, TypeAdapter
+from pydantic import BaseModel, Field
 
 from quintet.aggregation.http.room import (
     IN_THE_WAY,
@@ -17,25 +17,20 @@ from quintet.aggregation.http.room import (
     NamedClient,
     NamedJob,
     NamedRound,
+    Responses,
     TheBody,
     TheCaller,
     TheRoom,
     json_body,
 )
-from quintet.aggregation.secagg.messages import (
-    Advertisement,
-    Confirmation,
-    MaskedInput,
-    Shares,
-    Unmasking,
-    parsed,
-)
+from quintet.aggregation.secagg.messages import MESSAGES, parsed
 from quintet.aggregation.sessions import Standing
 from quintet.entry.identity import CallerFirst
 
 router = APIRouter(prefix="/api/secagg", tags=["secure aggregation"], route_class=CallerFirst)
 
-MESSAGE = TypeAdapter(Advertisement | Shares | MaskedInput | Confirmation | Unmasking)
+NO_ROUND: Responses = {405: {"description": "There is no such round."}}
+MESSAGE = {"anyOf": [message.model_json_schema() for message in MESSAGES.values()]}
 
 
 class Waiting(BaseModel):
@@ -62,8 +57,8 @@ def sessions_of(client: NamedClient, room: TheRoom, caller: TheCaller) -> Waitin
 
 @router.post(
     "/jobs/{job:path}/{round:round}",
-    responses=UNUSABLE | NOT_YOURS | NO_JOB | IN_THE_WAY,
-    openapi_extra=json_body(MESSAGE.json_schema(ref_template="#/$defs/{model}")),
+    responses=UNUSABLE | NOT_YOURS | NO_JOB | IN_THE_WAY | NO_ROUND,
+    openapi_extra=json_body(MESSAGE),
 )
 def leave_message(job: NamedJob, round: NamedRound, body: TheBody, room: TheRoom, caller: TheCaller) -> Standing:  # noqa: A002
     """Leave a client's message of a round; the same one may be left again. How the client stands after it."""

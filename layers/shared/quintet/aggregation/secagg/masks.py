@@ -25,10 +25,10 @@ ZEROS = memoryview(bytes(CHUNK * WORD.itemsize))
 
 def stream(key: bytes, count: int) -> Words:
     """The first `count` words of a key's mask."""
-    size = count * WORD.itemsize
-    made = bytearray(size + SLACK)
-    keystream(key).update_into(bytes(size), made)
-    return np.frombuffer(made, dtype=WORD, count=count)
+    made = np.empty(count, dtype=WORD)
+    for place, words in chunks(key, count):
+        made[place : place + len(words)] = words
+    return made
 
 
 def add(total: Words, key: bytes, sign: Sign) -> None:

@@ -31,6 +31,8 @@ class Recovery:
             if found is not None and fits(found):
                 self._suspect(order, chosen, shares)
                 return found
+            if count > need and not self._apart(chosen, shares):
+                raise InvalidInput(f"{what} can't be put together: all {count} shares agree on another one")
         raise InvalidInput(f"{what} can't be put together: no {need} of the {count} shares that came fit")
 
     def _combined(self, chosen: Mapping[str, bytes]) -> bytes | None:
@@ -47,14 +49,22 @@ class Recovery:
         return self._weights[*points, at]
 
     def _suspect(self, order: Sequence[str], chosen: Sequence[str], shares: Mapping[str, bytes]) -> None:
-        """Where the first choice did not do: those whose share is not on the polynomial."""
-        if chosen == tuple(order[: self._threshold]):
-            return
-        values = [shares[client] for client in chosen]
-        for client in set(shares) - set(chosen):
-            value = shamir.interpolated(self._weigh(chosen, self._points[client]), values)
-            if shares[client] != value.to_bytes(shamir.SHARE_BYTES, "big"):
-                self._suspects.add(client)
+        """Where the first choice did not do, those who stand apart from the one that did."""
+        if chosen != tuple(order[: self._threshold]):
+            self._suspects.update(self._apart(chosen, shares))
+
+    def _apart(self, chosen: Sequence[str], shares: Mapping[str, bytes]) -> list[str]:
+        """Whose share is not on the polynomial through those of `chosen`."""
+        try:
+            values = [shares[client] for client in chosen]
+            there = {client: self._value(chosen, client, values) for client in shares if client not in chosen}
+        except InvalidInput:
+            return list(chosen)
+        return [client for client, value in there.items() if shares[client] != value]
+
+    def _value(self, chosen: Sequence[str], client: str, values: Sequence[bytes]) -> bytes:
+        value = shamir.interpolated(self._weigh(chosen, self._points[client]), values)
+        return value.to_bytes(shamir.SHARE_BYTES, "big")
 
 
 def choices(clients: Sequence[str], count: int) -> Iterator[tuple[str, ...]]:
