@@ -4,8 +4,8 @@
 
 The masks of a million words stand beside NumPy's RandomState, which a well-known framework draws its masks from, from
 32 bits. --flower names the interpreter of an environment with flwr (1.42): its own SecAgg+ code, with everybody as
-everybody's neighbour, then sums the same vectors. Times are the least of --runs, of one thread; --grow 0 leaves the
-growth out.
+everybody's neighbour, then sums the same vectors. Times are the processor's, of one thread, and the least of --runs;
+--grow 0 leaves the growth out.
 """
 
 import argparse
@@ -40,7 +40,7 @@ Steps = dict[str, float]
 
 
 class Measured(NamedTuple):
-    """Seconds: of one owner's steps (the median), of the server's, and whether the sum is the survivors'."""
+    """Seconds of the processor: one owner's steps (the median), the server's; whether the sum is the survivors'."""
 
     owner: Steps
     server: Steps
@@ -48,9 +48,9 @@ class Measured(NamedTuple):
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    start = time.perf_counter()
+    start = time.process_time()
     made = work()
-    return time.perf_counter() - start, made
+    return time.process_time() - start, made
 
 
 def least(work: Callable[[], Any], runs: int) -> float:
@@ -196,7 +196,7 @@ def draw(points: Mapping[int, Measured], size: int, file: Path) -> None:
     for step, name in (("sum", "adding vectors"), ("unmask", "taking masks off")):
         right.plot(counts, [1000 * points[count].server[step] for count in counts], "o-", label=name, markersize=4)
     for axes, title in ((left, "one owner, a step"), (right, "the server, a whole session")):
-        axes.set(title=title, xlabel="owners", ylabel="milliseconds", xscale="log", yscale="log")
+        axes.set(title=title, xlabel="owners", ylabel="milliseconds of the processor", xscale="log", yscale="log")
         axes.set_xticks(counts, list(map(str, counts)))
         axes.minorticks_off()
         axes.grid(alpha=0.3)

@@ -4,7 +4,7 @@
 
 The owners' steps are those of its `secaggplus_mod`, the server's those of its `SecAggPlusWorkflow`, each with the
 functions of its own package and without its transport; everybody is everybody's neighbour, as in SecAgg. The last line
-printed is JSON: seconds of the server's two steps and of one owner's (the median), and the sum's largest error.
+printed is JSON: the processor's seconds for the server's two steps and of one owner's (the median), and the sum's largest error.
 """
 
 # mypy: ignore-errors
@@ -44,9 +44,9 @@ class Timer:
         self.times: dict[str, list[float]] = {}
 
     def __call__(self, step: str, work: Callable[[], Any]) -> Any:
-        start = time.perf_counter()
+        start = time.process_time()
         made = work()
-        self.times.setdefault(step, []).append(time.perf_counter() - start)
+        self.times.setdefault(step, []).append(time.process_time() - start)
         return made
 
     def medians(self) -> dict[str, float]:

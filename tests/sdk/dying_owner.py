@@ -1,4 +1,6 @@
-"""An owner's process that kills itself with one of its requests: `python -m tests.sdk.dying_owner URL PLACE NAME WHEN END`.
+"""An owner's process that kills itself with one of its requests.
+
+python -m tests.sdk.dying_owner URL PLACE NAME WHEN END
 
 WHEN is `before` or `after`, END how the request's path ends; an empty one lets it live.
 """

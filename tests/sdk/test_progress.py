@@ -26,7 +26,7 @@ def test_outside_the_rounds_those_who_have_reported_count(status: str, stage: An
         ("unmask", "unmask"),
         ("COMPUTING", "computing"),
         ("COMPLETED", "computing"),
-        ("FAILED", "computing"),
+        ("FAILED", "aggregating"),
         ("of a later version", "aggregating"),
     ],
 )

@@ -40,7 +40,7 @@ from quintet.kernel.errors import QuintetError
 from quintet.sdk.identity_file import create_identity
 from quintet.sdk.server import Server
 
-ROUND_SECONDS, MINIMUM, PATIENCE = 12, 15, 120
+ROUND_SECONDS, MINIMUM, PATIENCE = 20, 15, 180
 FALLING_SILENT = {"hospital-05": "advertise", "hospital-11": "share", "hospital-17": "mask"}
 """Three that are killed: after which round's message."""
 
@@ -182,7 +182,7 @@ def figures(decoded: Sequence[Mapping[str, Any]], summed: Sequence[Hospital]) ->
             table.add_row(name, *beside, f"{median['low']:g} to {median['high']:g} / {true.median:.6g}")
         elif name == "malignant":
             table.add_row(
-                name, f"{feature['aggregatedTrue']} of {feature['aggregatedNotNull']}", f"{feature['percentage']} %"
+                name, f"{feature['aggregatedTrue']} of {feature['aggregatedNotNull']}: {feature['percentage']} %"
             )
         elif pooled:
             table.add_row(name, ", ".join(f"{count} {kind}" for kind, count in pooled["counts"].items()))

@@ -12,6 +12,7 @@ from pathlib import Path
 from quintet.kernel.errors import QuintetError
 from quintet.sdk import Owner, Progress, Wishes
 from quintet.sdk.vector_files import read_schema, vector_of_records
+from quintet.sdk.waiting import Pace
 
 SILENT = "silent"
 
@@ -27,6 +28,7 @@ def main() -> int:
         roster=folder / "roster.json",
         url=given.url,
         api_key=sys.stdin.readline().strip(),
+        pace=lambda: Pace(longest=4),
     )
     wishes = Wishes(minimum=given.minimum, round_seconds=given.round_seconds)
 

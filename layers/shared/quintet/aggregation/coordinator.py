@@ -15,7 +15,8 @@ from quintet.aggregation.owners import Owners
 from quintet.aggregation.return_urls import ReturnUrls
 from quintet.aggregation.session import Session
 from quintet.aggregation.session_finishing import status_of
-from quintet.aggregation.sessions import MOST_OWNERS, Sessions
+from quintet.aggregation.session_opening import MOST_OWNERS
+from quintet.aggregation.sessions import Sessions
 from quintet.kernel.errors import Conflict, InvalidInput
 
 SERVED = ("sum", "fsum")
@@ -140,4 +141,3 @@ def result_of(session: Session, outcome: Outcome) -> Result:
 
 def queued(job: str) -> Conflict:
     return Conflict(f"Cannot queue job {job}: it is, or was, computed already. Start it under another id.")
-

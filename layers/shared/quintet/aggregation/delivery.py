@@ -1,8 +1,9 @@
 """Telling results: at least once, each channel by itself, under the same key and with the same bytes however often.
 
 A delivery that can't succeed, or was tried DELIVERY_ATTEMPTS times, is given up: its row says why, and an `Errand` to
-revive it goes to the dead letters with the reason. Once the cause is mended, send the dead letters back to their queue
-(SQS's redrive): each is tried anew with a fresh count. A refusal (4xx but for those that pass) is for good.
+revive it goes to the dead letters with the reason. Once the cause is mended, move the dead letters to the queue of
+errands (SQS's redrive with that queue as its custom destination): each is tried anew with a fresh count. A refusal (4xx
+but for those that pass) is for good.
 """
 
 from collections.abc import Callable, Iterator, Mapping

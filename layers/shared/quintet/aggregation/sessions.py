@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from quintet.aggregation.kept_rounds import KeptRounds
 from quintet.aggregation.message_taking import Taking
@@ -18,18 +18,16 @@ from quintet.aggregation.messages import Outcome
 from quintet.aggregation.owners import Owners
 from quintet.aggregation.ports import Objects, Rows
 from quintet.aggregation.secagg.messages import Message
-from quintet.aggregation.secagg.terms import ROUNDS, Round, Terms, default_threshold, flaw
+from quintet.aggregation.secagg.terms import Round, Terms
 from quintet.aggregation.session import Session
 from quintet.aggregation.session_finishing import Finishing
+from quintet.aggregation.session_opening import Opening
 from quintet.aggregation.session_rows import SessionRows
 from quintet.aggregation.session_tending import Tending
 from quintet.aggregation.settings import Jobs
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import Conflict, InvalidInput, NotFound
+from quintet.kernel.errors import Conflict, NotFound
 from quintet.kernel.ids import new_id
-
-MOST_OWNERS = 500
-"""Each has a box for each other one, and a mask with it."""
 
 
 class Standing(BaseModel):
@@ -77,16 +75,18 @@ class Sessions:
         wanted = tuple(sorted(set(clients)))
         known = self._rows.find(job)
         if known is None:
-            terms = self._terms(job, wanted, size=size, minimum=minimum, threshold=threshold)
-            known = self._entered(self._new(terms, round_seconds or self.settings.round_seconds, kind))
+            terms = self._opening.terms(job, wanted, size=size, minimum=minimum, threshold=threshold)
+            known = self._opening.entered(
+                self._opening.session(terms, round_seconds or self.settings.round_seconds, kind)
+            )
         if known.terms.clients != wanted:
             raise Conflict(f"the job {job} has a secure aggregation of other clients")
         return known.terms
 
     def begin(self, job: str, clients: Sequence[str], *, kind: str) -> Terms:
         """A session for a job that has none. Raises InvalidInput, NotFound, and Conflict where it has one."""
-        terms = self._terms(job, tuple(sorted(set(clients))), size=None, minimum=0, threshold=None)
-        self._rows.enter(self._new(terms, self.settings.round_seconds, kind))
+        terms = self._opening.terms(job, sorted(set(clients)), size=None, minimum=0, threshold=None)
+        self._rows.enter(self._opening.session(terms, self.settings.round_seconds, kind))
         return terms
 
     def read(self, job: str) -> Session:
@@ -160,63 +160,13 @@ class Sessions:
         arrived = self._rows.arrived(session, session.round)
         return {"round": session.round, "got": len(arrived), "of": len(session.awaited)}
 
-    def _terms(
-        self, job: str, clients: tuple[str, ...], *, size: int | None, minimum: int, threshold: int | None
-    ) -> Terms:
-        if len(clients) > MOST_OWNERS:
-            raise InvalidInput(f"{len(clients)} clients are too many for one session: it takes {MOST_OWNERS}")
-        if "/" in job and job.rpartition("/")[2] in ROUNDS:
-            raise InvalidInput(f"a job can't be called {job!r}: its end is the name of a round")
-        least = max(minimum, self.settings.minimum_cohort)
-        try:
-            terms = Terms(
-                session=self.ids(),
-                job=job,
-                clients=clients,
-                threshold=threshold or default_threshold(len(clients)),
-                minimum=least,
-                size=size,
-            )
-        except ValidationError as error:
-            problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            raise InvalidInput(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-        if why := flaw(terms):
-            raise InvalidInput(f"{why}: no sum of so few is released" if least > len(clients) else why)
-        return terms
-
-    def _new(self, terms: Terms, round_seconds: float, kind: str) -> Session:
-        now = self.clock.now()
-        ends_at = now + timedelta(seconds=self.settings.aggregation_seconds)
-        return Session(
-            terms=terms,
-            keys=self._keys(terms.clients),
-            kind=kind,
-            size=terms.size,
-            round_seconds=round_seconds,
-            created_at=now,
-            closes_at=min(now + timedelta(seconds=round_seconds), ends_at),
-            ends_at=ends_at,
-        )
-
-    def _keys(self, clients: Sequence[str]) -> tuple[str, ...]:
-        """Raises NotFound."""
-        owners = self.owners.connected(clients)
-        if absent := [client for client in clients if client not in owners]:
-            raise NotFound(
-                f"The requested clients were not connected: {', '.join(absent)}. Each must register a signing key."
-            )
-        return tuple(owners[client].signing_key for client in clients)
-
-    def _entered(self, session: Session) -> Session:
-        try:
-            self._rows.enter(session)
-        except Conflict:
-            return self._rows.read(session.job)
-        return session
-
     @cached_property
     def _rows(self) -> SessionRows:
         return SessionRows(self.rows, timedelta(days=self.settings.retention_days))
+
+    @cached_property
+    def _opening(self) -> Opening:
+        return Opening(self._rows, self.owners, self.clock, self.settings, self.ids)
 
     @cached_property
     def _kept(self) -> KeptRounds:

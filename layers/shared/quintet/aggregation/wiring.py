@@ -1,11 +1,14 @@
 """Who plays which part in the aggregation room."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
+from importlib.util import find_spec
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from quintet.adapters.aws import client
 from quintet.adapters.http_calls import HttpCalls, addresses_of
 from quintet.adapters.redis_jobs import RedisJobKeys
 from quintet.adapters.result_files import result_files
@@ -25,6 +28,7 @@ from quintet.aggregation.delivery_channels import (
 from quintet.aggregation.jobs import Job
 from quintet.aggregation.ledger import Ledger
 from quintet.aggregation.messages import Nudge, Outcome
+from quintet.aggregation.narration import NarratedAggregator, NarratedKeys, NarratedReports, Reports
 from quintet.aggregation.outbox import Channel, Errand, Outbox
 from quintet.aggregation.ports import Aggregator
 from quintet.aggregation.results import Format
@@ -38,16 +42,18 @@ from quintet.kernel.job_keys import JobKeys
 from quintet.kernel.log import logger
 from quintet.kernel.rows import Create
 from quintet.kernel.settings import read
+from quintet.kernel.text_log import write_text
 
 if TYPE_CHECKING:  # the function that tells results carries neither numpy nor cryptography
     from quintet.aggregation.coordinator import Coordinator
     from quintet.aggregation.driving import Driver
-    from quintet.aggregation.orchestration import Orchestrator
     from quintet.aggregation.owners import Owners
     from quintet.aggregation.return_urls import ReturnUrls
     from quintet.aggregation.session import Session
     from quintet.aggregation.sessions import Sessions
     from quintet.aggregation.watching import Watch
+
+LOGS = ("aggregation", "aggregation-api", "aggregation-queue")
 
 REDIS_SECONDS = 0.5
 """Redis's keys are a copy: nobody waits for it longer."""
@@ -90,7 +96,7 @@ class AggregationRoom(Housed):
     @cached_property
     def keys(self) -> JobKeys | None:
         redis = self.redis(timeout=REDIS_SECONDS)
-        return RedisJobKeys(redis) if redis else None
+        return NarratedKeys(RedisJobKeys(redis), say) if redis else None
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -103,10 +109,10 @@ class AggregationRoom(Housed):
         return Owners(self.rows, self.clock)
 
     @cached_property
-    def orchestrator(self) -> "Orchestrator":
+    def orchestrator(self) -> Reports:
         from quintet.aggregation.orchestration import Orchestrator
 
-        return Orchestrator(
+        orchestrator = Orchestrator(
             self.ledger,
             self.keys,
             self.owners,
@@ -116,6 +122,7 @@ class AggregationRoom(Housed):
             self.jobs_settings,
             rounds=self.rounds,
         )
+        return NarratedReports(orchestrator, say)
 
     @cached_property
     def external(self) -> settings.Coordinator | None:
@@ -128,10 +135,10 @@ class AggregationRoom(Housed):
         if self.external:
             from quintet.aggregation.external import ExternalAggregator
 
-            return ExternalAggregator(self.calls, self.external)
+            return NarratedAggregator(ExternalAggregator(self.calls, self.external), say)
         from quintet.aggregation.own_aggregator import OwnAggregator
 
-        return OwnAggregator(self.sessions)
+        return NarratedAggregator(OwnAggregator(self.sessions), say)
 
     @cached_property
     def watch(self) -> "Watch | None":
@@ -260,16 +267,25 @@ class AggregationRoom(Housed):
         return channels
 
     def warm(self) -> None:
-        """Raises what is wrong before a request does."""
+        """Load what a request needs. Raises what is wrong before a request does."""
         if read(settings.Keys).secret_arn:  # the function that has an HTTP door
             self.gate.check()
+        if find_spec("cryptography"):  # those that take part in secure aggregation
+            _ = self.orchestrator, self.coordinator, self.driver
+            _ = client("dynamodb"), client("s3"), client("sqs")
         for warning in self.telling.warnings:
             say("warning", warning)
 
 
 @cache
 def aggregation() -> AggregationRoom:
+    log_as_set(read(settings.TextLog))
     return AggregationRoom()
+
+
+def log_as_set(log: settings.TextLog) -> Callable[[], None]:
+    """As text, and in a file, where that is switched on; gives the way back."""
+    return write_text(LOGS, log.path, name="computations-orchestrator") if log.enabled else lambda: None
 
 
 def say(level: str, line: str) -> None:

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -40,7 +40,7 @@ class TextFormatter(LambdaPowertoolsFormatter):
         return f"{time.strftime('%Y-%m-%d %H:%M:%S', time.gmtime(record.created))},{int(record.msecs):03d}"
 
     def serialize(self, log: Any) -> str:
-        fields = [f"{name}={_shown(value)}" for name, value in log.items() if name not in _NOT_REPEATED]
+        fields = [f"{printable(name)}={_shown(value)}" for name, value in log.items() if name not in _NOT_REPEATED]
         head = f"{log['timestamp']} {log['level']} [{log['name']}] [{self._service}] {_shown(str(log['message']))}"
         return " ".join([head, *fields])
 
@@ -89,17 +89,17 @@ def write_text(services: Sequence[str], folder: str, *, name: str) -> Callable[[
     before = [log.registered_handler.formatter for log in logs]
     for log in logs:
         log.registered_handler.setFormatter(formatter)
-    file = _file(logs, Path(folder), name, formatter)
+    _begin_file(logs, Path(folder), name, formatter)
 
     def back() -> None:
         for log, known in zip(logs, before, strict=True):
             log.registered_handler.setFormatter(known)
-        _close(logs, [file] if file else [])
+            _close(log)
 
     return back
 
 
-def _file(logs: Sequence[Logger], folder: Path, name: str, formatter: TextFormatter) -> SharedFile | None:
+def _begin_file(logs: Sequence[Logger], folder: Path, name: str, formatter: TextFormatter) -> None:
     path = folder / f"{name}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,20 +107,21 @@ def _file(logs: Sequence[Logger], folder: Path, name: str, formatter: TextFormat
     except OSError as error:
         logs[0].warning(f"File logging disabled: {path} can't be written to: {error.strerror}")
         logs[0].info(f"=== {name.upper()} SERVICE STARTED (Console Only) ===")
-        return None
+        return
     file.setFormatter(formatter)
     for log in logs:
+        _close(log)
         log.addHandler(file)
     logs[0].info(f"=== {name.upper()} SERVICE STARTED ===")
     logs[0].info(f"Logging to: {path.resolve()} (all levels: INFO, WARNING, ERROR)")
-    return file
 
 
-def _close(logs: Iterable[Logger], files: Iterable[SharedFile]) -> None:
-    for file in files:
-        for log in logs:
-            logging.getLogger(log.service).removeHandler(file)
-        file.close()
+def _close(log: Logger) -> None:
+    """Its file, where it writes to one."""
+    known = logging.getLogger(log.service)
+    for handler in [handler for handler in known.handlers if isinstance(handler, SharedFile)]:
+        known.removeHandler(handler)
+        handler.close()
 
 
 def _shown(value: Any) -> str:

@@ -59,7 +59,7 @@ def of_status(job: str, status: Mapping[str, Any]) -> Progress:
 
 def _of_rounds(job: str, rounds: Mapping[str, Any]) -> Progress:
     name = str(rounds.get("round", "")).lower()
-    if name in {"completed", "failed"}:  # its rounds are over, and the job is still to say so
+    if name == "completed":  # its rounds are over, and the job is still to say so
         name = "computing"
     stage: Stage = next((stage for stage in ORDER if stage == name), "aggregating")
     return Progress(job, stage, int(rounds.get("got") or 0), int(rounds.get("of") or 0))

@@ -1,0 +1,309 @@
+"""The aggregation room as deployed: twenty owners' processes of whom three die, a sum that is exact, and a server that
+knows nothing else; then whatever of the server dies.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from signal import SIGKILL
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import psutil
+import pytest
+from redis import Redis
+
+from infra.local import redis as local_redis
+from infra.local.cloud import ROOT, Cloud
+from infra.local.demo.aggregation_records import (
+    OWNERS,
+    RANGES,
+    SCHEMA,
+    Hospital,
+    columns,
+    hospitals,
+    true_sum,
+)
+from infra.local.folder import Folder
+from infra.local.ports import Ports
+from infra.local.progress import Progress
+from quintet.aggregation.schema import features_of
+from quintet.aggregation.secagg.fixed_point import encode
+from quintet.aggregation.vectors import vector
+from tests.clouds import LocalCloud
+from tests.integration.aggregation_scene import (
+    Few,
+    Room,
+    owner_processes,
+    results_service,
+    until,
+    write_records,
+)
+from tests.integration.aggregation_search import (
+    FEWEST,
+    PLACES,
+    Finds,
+    Needles,
+    Search,
+    functions,
+    pid_of,
+    plain,
+    telling,
+)
+
+SILENT_AFTER = {"hospital-05": "advertise", "hospital-11": "share", "hospital-17": "mask"}
+MISSING = {"hospital-05", "hospital-11"}
+"""The third has left its masked vector, and is in the sum: dead owners' masks are put together by the others."""
+
+ROUND_SECONDS = 20.0
+PLANTED = "planted"
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """In a cloud of its own: functions and servers of it are killed, and all of it is looked through."""
+    own = LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml")
+    with results_service() as results:
+        own.up("--rooms", "aggregation", RESULTS_API_URL=results.url)
+        yield Room(own, results)
+        own.run("down")
+
+
+@dataclass(frozen=True)
+class Summed:
+    """What came of the twenty owners' job."""
+
+    job: str
+    known: tuple[Hospital, ...]
+    status: dict[str, Any]
+    codes: dict[str, int]
+    while_it_went_on: Finds
+
+    @property
+    def survivors(self) -> list[Hospital]:
+        return [one for one in self.known if one.name not in MISSING]
+
+    @property
+    def output(self) -> list[Decimal]:
+        return [Decimal(text) for text in self.status["jobInfo"]["finalResult"]["computationOutput"]]
+
+
+def telling_values(known: tuple[Hospital, ...], public: list[Decimal]) -> dict[str, list[Decimal]]:
+    features = features_of(SCHEMA)
+    return {one.name: telling(vector(features, columns(one.records)), public) for one in known}
+
+
+@pytest.fixture(scope="module")
+def summed(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Summed:
+    job, known = f"records-{uuid4().hex[:8]}", tuple(hospitals())
+    folder = tmp_path_factory.mktemp("owners")
+    write_records(folder, known)
+    values = telling_values(known, true_sum([one for one in known if one.name not in MISSING]))
+    search = Search(room.endpoints, room.cloud.folder, Needles(values))
+    names = [one.name for one in known]
+    with owner_processes(room, folder, job, names, SILENT_AFTER, ROUND_SECONDS) as processes:
+        until(lambda: room.round(job) in {"confirm", "unmask", "COMPLETED", "FAILED", "COMPUTING"})
+        assert room.round(job) == "confirm", room.status(job)
+        during = search.look("redis", "objects", "rows", "queues", "functions")
+        codes = {name: process.wait(240) for name, process in processes.items()}
+    return Summed(job, known, room.status(job), codes, during)
+
+
+def test_the_sum_is_that_of_the_survivors_digit_for_digit(summed: Summed) -> None:
+    assert summed.status["status"] == "COMPLETED", summed.status
+    assert set(summed.status["metadata"]["summedClients"]) == {one.name for one in summed.survivors}
+    assert summed.output == true_sum(summed.survivors)
+    features = features_of(SCHEMA)
+    words = [encode(vector(features, columns(one.records)), decimals=9, owners=OWNERS) for one in summed.survivors]
+    assert [int(value * 10**9) % 2**64 for value in summed.output] == [int(total) for total in np.sum(words, axis=0)]
+
+
+def test_three_were_killed_and_nobody_else_noticed(summed: Summed) -> None:
+    assert {name for name, code in summed.codes.items() if code == -SIGKILL} == set(SILENT_AFTER)
+    assert {code for name, code in summed.codes.items() if name not in SILENT_AFTER} == {0}
+
+
+def test_the_statistics_are_numpys_over_the_survivors_records(summed: Summed) -> None:
+    decoded = {one["featureName"]: one for one in summed.status["aggregatedResults"]}
+    for name, (low, high) in RANGES.items():
+        records = np.array([float(record[name]) for one in summed.survivors for record in one.records])
+        pooled = decoded[name]["pooled"]
+        assert pooled["count"] == len(records)
+        assert pooled["mean"] == pytest.approx(records.mean(), rel=1e-9)
+        assert pooled["standardDeviation"] == pytest.approx(records.std(ddof=1), rel=1e-9)
+        for quartile, share in (("q1", 25), ("q2", 50), ("q3", 75)):
+            bounds, width = pooled["quartiles"][quartile], (high - low) / 50
+            assert bounds["low"] - 1e-9 <= np.percentile(records, share) <= bounds["high"] + 1e-9
+            assert bounds["high"] - bounds["low"] <= 2 * width + 1e-9
+    malignant = [record["malignant"] for one in summed.survivors for record in one.records]
+    assert decoded["malignant"]["aggregatedTrue"] == sum(malignant)
+    assert decoded["grade"]["pooled"]["counts"]["malignant"] == sum(malignant)
+
+
+def test_the_results_endpoint_and_the_file_have_it(summed: Summed, room: Room) -> None:
+    posted = until(lambda: room.results.of(summed.job))
+    files = until(lambda: room.files(summed.job))
+    assert len({one.key for one in posted} | {""}) == 2, "one idempotency key"
+    assert len({one.body for one in posted}) == 1
+    told = json.loads(posted[0].body)
+    assert set(told["clientList"]) == {one.name for one in summed.survivors}
+    assert told["aggregatedResults"] == summed.status["aggregatedResults"]
+    (name, content), *others = files.items()
+    assert not others
+    assert name.startswith(f"aggregation/results/{summed.job}_results_")
+    assert json.loads(content)["aggregatedResults"] == told["aggregatedResults"]
+
+
+def test_no_owners_values_are_anywhere_at_the_servers(summed: Summed, room: Room) -> None:
+    values = telling_values(summed.known, summed.output)
+    assert min(map(len, values.values())) >= FEWEST
+    search = Search(room.endpoints, room.cloud.folder, Needles(values))
+    assert not any(summed.while_it_went_on.values()), summed.while_it_went_on
+    found = search.look()
+    assert not any(found.values()), found
+    assert all(search.bytes[kind] for kind in PLACES if kind != "queues"), search.bytes
+
+
+def test_the_sum_itself_is_found(summed: Summed, room: Room) -> None:
+    """The same search, for what everybody may know."""
+    needles = Needles({"sum": telling(summed.output)})
+    found = Search(room.endpoints, room.cloud.folder, needles).look("redis", "objects", "functions", "servers")
+    assert {kind for kind, owners in found.items() if owners} >= {"redis", "objects", "functions", "servers"}
+
+
+def test_an_owner_that_gives_itself_away_is_found_in_every_place(room: Room) -> None:
+    """One that sends its plain values as names, and its words as an upload."""
+    values = [Decimal(f"{7000 + number}.{918273 + number}") for number in range(40)]
+    search = Search(room.endpoints, room.cloud.folder, Needles({PLANTED: values}))
+    job = f"given-away-{plain(values[0])}"
+    schema = [{"name": f"value {plain(value)}", "dataType": "BOOLEAN"} for value in values]
+    words = encode(values, decimals=9, owners=2).astype("<u8").tobytes()
+    with room.http() as http:
+        report = {"jobId": job, "clientId": "c1", "totalClients": 3, "schema": schema, "deadlineSeconds": 0.1}
+        assert http.post("/api/update", json=report).status_code == 200
+        place = http.post("/uploads", json={"size": len(words), "content_type": "application/octet-stream"}).json()
+        assert http.put(place["url"], content=words, headers=place["headers"]).is_success
+    graves = room.aws.client("sqs")
+    url = graves.get_queue_url(QueueName="local-aggregation-aggregate-dead-letters")["QueueUrl"]
+    graves.send_message(QueueUrl=url, MessageBody=plain(values[1]))
+    found = search.look()
+    assert {kind for kind in set(PLACES) - {"logs"} if found[kind] == {PLANTED}} >= set(PLACES) - {"logs", "files"}
+    until(lambda: room.sweep() or room.status(job)["status"] == "FAILED", pause=2)
+    assert search.look("logs", "files") == {"logs": {PLANTED}, "files": {PLANTED}}
+    graves.purge_queue(QueueUrl=url)
+
+
+def test_two_last_clients_at_once_start_one_session(room: Room) -> None:
+    jobs = [f"last-{number}-{uuid4().hex[:8]}" for number in range(8)]
+
+    def report(job: str, client: str) -> int:
+        with room.http() as http:
+            body = {"jobId": job, "clientId": client, "totalClients": 4, "roundSeconds": 1}
+            return http.post("/api/update", json=body).status_code
+
+    with room.http() as http:
+        for client in ("a", "b", "c", "d"):
+            key = {"client_id": client, "port": 0, "crt": "", "force": True, "signing_key": "A" * 43 + "="}
+            assert http.post("/api/register-client", json=key).status_code == 200
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda job: [report(job, "a"), report(job, "b")], jobs))
+        last = [(job, client) for job in jobs for client in ("c", "d")]
+        assert list(threads.map(lambda pair: report(*pair), last)) == [200] * len(last)
+    for job in jobs:
+        assert until(lambda job=job: sessions_of(room, job)) == 1
+    for job in jobs:
+        until(lambda job=job: swept(room, room.status(job)["status"] == "FAILED"), pause=2)
+        assert sessions_of(room, job) == 1
+
+
+def sessions_of(room: Room, job: str) -> int:
+    """How many the server has ever opened for the job: each leaves its outcome, or its row."""
+    dynamodb = room.aws.client("dynamodb")
+    opened = {
+        json.dumps(item, sort_keys=True, default=str)
+        for table in dynamodb.list_tables()["TableNames"]
+        for page in dynamodb.get_paginator("scan").paginate(TableName=table)
+        for item in page["Items"]
+        if item["pk"]["S"] == f"aggregation#session#{job}" and item["sk"]["S"] == "session"
+    }
+    return len(opened)
+
+
+def test_functions_are_killed_in_the_midst_and_the_job_ends_all_the_same(room: Room, tmp_path: Path) -> None:
+    few = Few(room, tmp_path, f"killed-{uuid4().hex[:8]}", ["ka", "kb", "kc", "kd"])
+    room.results.held.clear()
+    killed: dict[str, int] = {}
+    over = Event()
+    killer = Thread(target=kill_the_busy, args=(room, {"api": 5, "aggregate": 2}, killed, over), daemon=True)
+    killer.start()
+    try:
+        gave = [few.give(name) for name in few.names]
+        statuses = [until(lambda one=one: swept(room, one.done()), pause=2) and one.result() for one in gave]
+        until(lambda: room.results.of(few.job))
+        for process in functions(room.cloud.folder, "-deliver"):
+            process.send_signal(SIGKILL)  # it waits for an answer
+    finally:
+        room.results.held.set()
+        over.set()
+        killer.join()
+    assert killed == {"api": 5, "aggregate": 2}
+    for status in statuses:
+        assert [Decimal(text) for text in status["jobInfo"]["finalResult"]["computationOutput"]] == few.sum
+    posted = until(lambda: swept(room, len(room.results.of(few.job)) > 1) and room.results.of(few.job), pause=3)
+    assert len({(one.key, one.body) for one in posted}) == 1, "told again as the very same"
+    assert len(until(lambda: room.files(few.job))) == 1
+
+
+def swept(room: Room, done: bool) -> bool:
+    if not done:
+        room.sweep()
+    return done
+
+
+def kill_the_busy(room: Room, wanted: dict[str, int], killed: dict[str, int], over: Event) -> None:
+    """Each function so often, while it works."""
+    spent: dict[int, float] = {}
+    while not over.wait(0.05):
+        for name, times in wanted.items():
+            for process in functions(room.cloud.folder, f"-{name}"):
+                with suppress(psutil.Error):
+                    before = spent.get(process.pid)
+                    spent[process.pid] = sum(process.cpu_times()[:2])
+                    if before is not None and spent[process.pid] > before and killed.get(name, 0) < times:
+                        process.send_signal(SIGKILL)
+                        killed[name] = killed.get(name, 0) + 1
+                        time.sleep(0.5)
+
+
+def test_redis_dies_and_comes_back_empty_in_mid_job(room: Room, tmp_path: Path) -> None:
+    few = Few(room, tmp_path, f"emptied-{uuid4().hex[:8]}", ["ra", "rb", "rc"])
+    gave = [few.give("ra"), few.give("rb")]
+    until(lambda: room.status(few.job).get("progress", {}).get("doneCount") == 2)
+    os.kill(pid_of(room.cloud.folder, "redis"), SIGKILL)
+    gave.append(few.give("rc"))
+    until(lambda: room.status(few.job)["status"] in {"AGGREGATING", "COMPLETED"})
+    restart_redis(room)
+    outputs = [one.result(240)["jobInfo"]["finalResult"]["computationOutput"] for one in gave]
+    assert [[Decimal(text) for text in output] for output in outputs] == [few.sum] * 3
+    with Redis.from_url(str(room.endpoints.redis), decode_responses=True) as redis:
+        told = until(lambda: swept(room, "finalResult" in (known := redis.hgetall(f"job:{few.job}"))) and known, pause=2)
+        assert (told["doneCount"], told["totalClients"]) == ("3", "3")
+        assert json.loads(told["finalResult"])["computationOutput"] == outputs[0]
+        assert redis.smembers(f"job:{few.job}:updatedClients") == {"ra", "rb", "rc"}
+
+
+def restart_redis(room: Room) -> None:
+    """At its old port, with nothing in it."""
+    progress = Progress()
+    place = Cloud(Folder(room.cloud.folder), Ports(progress, always_free=True), progress, ROOT / "template.yaml")
+    port = int(str(room.endpoints.redis).rpartition(":")[2].partition("/")[0])
+    place.processes.start(local_redis.NAME, local_redis.command(place, port), {"PATH": os.defpath})
+    local_redis.wait(port)
