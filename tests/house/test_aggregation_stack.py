@@ -187,6 +187,7 @@ def test_the_root_hands_all_of_it_on() -> None:
 def test_the_room_leaves_the_bucket_with_its_records() -> None:
     bucket = Template.read(INFRA / "platform.yaml").resources("AWS::S3::Bucket")["Bucket"]
     kept = {rule.get("Prefix"): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
-    for folder in ("jobs", "returns", "sessions"):
+    for folder in ("jobs", "returns", "outcomes"):
         assert kept[f"aggregation/{folder}/"] == {"Ref": "JobRetentionDays"}
+    assert kept["aggregation/sessions/"] == 2
     assert not [prefix for prefix in kept if re.match("aggregation/(results)?/?$", str(prefix))]

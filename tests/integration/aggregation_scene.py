@@ -213,7 +213,12 @@ class Few:
 
     def vector(self, name: str) -> list[Decimal]:
         number = self.names.index(name) + 1
-        return [Decimal(100), Decimal(-number), Decimal(f"{number}.{number:09d}"), *map(Decimal, range(number, number + 4))]
+        return [
+            Decimal(100),
+            Decimal(-number),
+            Decimal(f"{number}.{number:09d}"),
+            *map(Decimal, range(number, number + 4)),
+        ]
 
     @property
     def sum(self) -> list[Decimal]:

@@ -294,7 +294,9 @@ def test_redis_dies_and_comes_back_empty_in_mid_job(room: Room, tmp_path: Path) 
     outputs = [one.result(240)["jobInfo"]["finalResult"]["computationOutput"] for one in gave]
     assert [[Decimal(text) for text in output] for output in outputs] == [few.sum] * 3
     with Redis.from_url(str(room.endpoints.redis), decode_responses=True) as redis:
-        told = until(lambda: swept(room, "finalResult" in (known := redis.hgetall(f"job:{few.job}"))) and known, pause=2)
+        told = until(
+            lambda: swept(room, "finalResult" in (known := redis.hgetall(f"job:{few.job}"))) and known, pause=2
+        )
         assert (told["doneCount"], told["totalClients"]) == ("3", "3")
         assert json.loads(told["finalResult"])["computationOutput"] == outputs[0]
         assert redis.smembers(f"job:{few.job}:updatedClients") == {"ra", "rb", "rc"}

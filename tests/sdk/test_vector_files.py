@@ -3,13 +3,14 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from quintet.kernel.errors import InvalidInput
 from quintet.sdk.vector_files import read_schema, read_vector, vector_of_records
 
-SCHEMA = [
+SCHEMA: list[dict[str, Any]] = [
     {"name": "age", "dataType": "NUMERIC"},
     {"name": "sick", "dataType": "BOOLEAN"},
     {"name": "town", "dataType": "NOMINAL", "encoding": "pooled", "categories": ["a", "b"]},

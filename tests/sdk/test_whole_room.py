@@ -13,6 +13,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from quintet.adapters.memory_rows import MemoryRows
 from quintet.aggregation.messages import Nudge
 from quintet.aggregation.schema import features_of
 from quintet.aggregation.vectors import vector
@@ -24,7 +25,7 @@ from tests.aggregation.rounds_room import open_room
 from tests.sdk.hall import Household
 from tests.sdk.test_crashes import Killed
 
-SCHEMA = [
+SCHEMA: list[dict[str, Any]] = [
     {"name": "age", "dataType": "NUMERIC", "encoding": "pooled", "low": 0, "high": 100, "bins": 10},
     {"name": "sick", "dataType": "BOOLEAN"},
 ]
@@ -69,7 +70,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     from quintet.aggregation.http import app
 
     with open_room(monkeypatch) as room:
-        room.clock = room.rows._clock = SystemClock()
+        room.clock = SystemClock()
+        room.rows = MemoryRows(room.clock)
         made = Server(room, app)
         yield made
         made.end()

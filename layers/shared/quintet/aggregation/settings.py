@@ -35,7 +35,11 @@ class Jobs(Settings):
         "JOB_DEADLINE_SECONDS", "Clients may report for so long after the first one.", default=3600, gt=0
     )
     aggregation_seconds: float = setting(
-        "AGGREGATION_DEADLINE_SECONDS", "A secure aggregation that takes longer has failed.", default=1200, gt=0
+        "AGGREGATION_DEADLINE_SECONDS",
+        "A secure aggregation that takes longer has failed.",
+        default=1200,
+        gt=0,
+        le=86400,
     )
     round_seconds: float = setting(
         "ROUND_SECONDS",

@@ -22,8 +22,8 @@ class Pace:
     ...     pace.wait()
     >>> pace.begin_anew()
     >>> pace.wait(7)
-    >>> slept == [0.15, 0.15 * 1.5, 0.3, 7]
-    True
+    >>> [round(seconds, 3) for seconds in slept]
+    [0.15, 0.225, 0.3, 7]
     """
 
     longest: float = 2.0
