@@ -159,6 +159,13 @@ def test_what_may_pass_is_tried_again_until_the_deadline(room: JobRoom, trouble:
     assert room.look_after().reason == trouble.message
 
 
+def test_a_reason_that_names_all_clients_is_cut_to_what_a_row_holds(room: JobRoom) -> None:
+    room.scripted.refusal = NotFound("not connected: " + ", ".join(f"{number:0128}" for number in range(4000)))
+    job = started(room)
+    assert (job.state, len(job.reason)) == ("FAILED", 2000)
+    assert job.reason.startswith("not connected: 0000")
+
+
 def test_a_run_that_never_ends_is_ended(room: JobRoom) -> None:
     started(room)
     room.clock.advance(1259)

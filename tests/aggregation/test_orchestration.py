@@ -146,6 +146,16 @@ def test_a_failed_job_says_why(room: JobRoom) -> None:
             room.update(client)
 
 
+def test_who_takes_no_part_in_a_failed_job_learns_no_more_of_it(room: JobRoom) -> None:
+    room.update("c1", deadlineSeconds=10, caller=Caller("first"))
+    room.clock.advance(20)
+    room.look_after()
+    with pytest.raises(Conflict, match=r"^Job j1 has failed: 1 of 3"):
+        room.update("c1", caller=Caller("first"))
+    with pytest.raises(Conflict, match=r"^Job j1 has failed\. Use another jobId$"):
+        room.update("c2", caller=Caller("second"))
+
+
 def test_a_name_is_the_callers_who_used_it_first(room: JobRoom) -> None:
     room.update("hospital-a", caller=ANA)
     with pytest.raises(PermissionDenied):

@@ -78,6 +78,7 @@ def test_gaps_are_zeros_and_shorter_features_shorter() -> None:
         (AGE, [1, "secret"], "feature 'age': row 2 is of type str, which is no number"),
         (AGE, [float("inf")], "feature 'age': row 1 is infinite"),
         (AGE, [10**40], "feature 'age': row 1 is infinite, or too large"),
+        (AGE, [1, Decimal("1e-999999999")], "feature 'age': row 2 is too near to 0"),
         (POOLED, [None, 1, dt.date(2025, 9, 1)], "feature 'age': row 3 is of type date"),
         (POOLED, [10**9], r"feature 'age': holds a value too far from \[0, 120\]"),
         (SICK, [True, 2], "feature 'sick': row 2 is neither true nor false"),

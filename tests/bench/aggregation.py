@@ -92,26 +92,34 @@ Seconds = Mapping[str, Sequence[float]]
 def handlers(vectors: Vectors) -> tuple[Seconds, Seconds]:
     """By the clock, and of the processor."""
     clock = SteppedClock(datetime.now(UTC))
-    with tempfile.TemporaryDirectory(prefix="quintet-bench-") as folder:
-        with functions_of(clock, RESULTS_SAVE_PATH=folder) as functions:
-            players = joined(functions, vectors)
-            there = list(vectors)
-            for name in ROUNDS:
-                left = [one for one in there if one not in lost(vectors, name)]
-                for one in left:
-                    status, body = functions.call(
-                        "POST", f"/api/secagg/jobs/{JOB}/{name}", said(functions, players[one], one, name), about=name
-                    )
-                    assert status == 200, body
-                if left != there:
-                    clock.advance(61)
-                    functions.call("GET", f"/api/secagg/jobs/{JOB}", about=f"{name} (closing)", client=left[0])
-                there = left
-            functions.spent["aggregate"], functions.computed["aggregate"] = [], []  # those before started the rounds
-            functions.run_queues()
-            _, status_ = functions.call("GET", f"/api/job-status/{JOB}", about="job-status")
-            check(status_["jobInfo"]["finalResult"]["computationOutput"], vectors)
-            return functions.spent, functions.computed
+    with (
+        tempfile.TemporaryDirectory(prefix="quintet-bench-") as folder,
+        functions_of(clock, RESULTS_SAVE_PATH=folder) as functions,
+    ):
+        players = joined(functions, vectors)
+        there = list(vectors)
+        for name in ROUNDS:
+            there = through(functions, players, name, there, lost(vectors, name))
+            if lost(vectors, name):  # the round waits for them
+                clock.advance(61)
+                functions.call("GET", f"/api/secagg/jobs/{JOB}", about=f"{name} (closing)", client=there[0])
+        functions.spent["aggregate"], functions.computed["aggregate"] = [], []  # those before started the rounds
+        functions.run_queues()
+        _, status = functions.call("GET", f"/api/job-status/{JOB}", about="job-status")
+        check(status["jobInfo"]["finalResult"]["computationOutput"], vectors)
+        return functions.spent, functions.computed
+
+
+def through(
+    functions: Functions, players: Mapping[str, Owner], name: Round, there: Sequence[str], gone: set[str]
+) -> list[str]:
+    """Who has sent its message of the round."""
+    left = [one for one in there if one not in gone]
+    for one in left:
+        message = said(functions, players[one], one, name)
+        status, body = functions.call("POST", f"/api/secagg/jobs/{JOB}/{name}", message, about=name)
+        assert status == 200, body
+    return left
 
 
 def joined(functions: Functions, vectors: Vectors) -> dict[str, Owner]:

@@ -4,7 +4,8 @@
 
 The owners' steps are those of its `secaggplus_mod`, the server's those of its `SecAggPlusWorkflow`, each with the
 functions of its own package and without its transport; everybody is everybody's neighbour, as in SecAgg. The last line
-printed is JSON: the processor's seconds for the server's two steps and of one owner's (the median), and the sum's largest error.
+printed is JSON: seconds of the processor for the server's two steps and for one owner's (the median), and the sum's
+largest error.
 """
 
 # mypy: ignore-errors

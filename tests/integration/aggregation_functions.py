@@ -92,7 +92,7 @@ def functions_of(clock: Clock, **settings: str) -> Iterator[Functions]:
         room.rows, room.objects = MemoryRows(clock), MemoryObjects()
         room.nudges, room.errands, room.dead_letters = MemoryQueue(), MemoryQueue(), MemoryQueue()
         room.done_messages = MemoryDoneMessages()
-        yield Functions(room, *map(handler_of, ("api", "aggregate", "deliver")))
+        yield Functions(room, handler_of("api"), handler_of("aggregate"), handler_of("deliver"))
         aggregation.cache_clear()
 
 

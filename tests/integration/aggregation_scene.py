@@ -112,14 +112,16 @@ class Room:
             answer = http.get(f"/api/job-status/{job}")
         return dict(answer.json()) if answer.status_code == 200 else {}
 
-    def ended(self, job: str) -> dict[str, Any]:
-        return until(lambda: self._ended(job))
-
     def round(self, job: str) -> str:
         return str((self.status(job).get("aggregation") or {}).get("round", ""))
 
+    def swept(self, done: bool) -> bool:
+        """Whether it is `done`; else the schedule's message is sent, which comes each minute besides."""
+        if not done:
+            self.sweep()
+        return done
+
     def sweep(self) -> None:
-        """As the schedule does each minute."""
         queue = self.endpoints.queues["aggregation aggregate"]
         self.aws.client("sqs").send_message(QueueUrl=queue, MessageBody='{"about": "sweep"}')
 
@@ -127,10 +129,6 @@ class Room:
         s3, bucket = self.aws.client("s3"), self.endpoints.bucket
         found = s3.list_objects_v2(Bucket=bucket, Prefix=f"aggregation/results/{job}").get("Contents", [])
         return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
-
-    def _ended(self, job: str) -> dict[str, Any] | None:
-        status = self.status(job)
-        return status if status.get("status") in {"COMPLETED", "FAILED"} else None
 
 
 def until(found: Callable[[], Any], patience: float = PATIENCE, pause: float = 0.3) -> Any:

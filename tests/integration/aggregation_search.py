@@ -5,7 +5,7 @@ import os
 import zlib
 from base64 import b64decode, b64encode
 from binascii import Error as NoBase64
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -30,6 +30,10 @@ FEWEST = 5
 UNIT = 10**9
 OVERLAP = 64
 CHUNK = 1 << 24
+BLOCK = 1 << 16
+EMPTY = bytes(BLOCK + OVERLAP)
+"""Most of a process's memory was never written to."""
+
 BITS = 20
 
 Finds = dict[str, set[str]]
@@ -65,30 +69,46 @@ def forms(value: Decimal) -> Iterator[bytes]:
 
 
 class Needles:
-    """What is looked for, and whose it is. Its first four bytes tell where to look closer."""
+    """What is looked for, and whose it is. The four bytes of it that are rarest tell where to look closer."""
 
     def __init__(self, values: Mapping[str, Sequence[Decimal]]) -> None:
-        self._whole: dict[bytes, list[tuple[bytes, str]]] = {}
+        self._whole: dict[bytes, list[tuple[bytes, int, str]]] = {}
         self._marked = np.zeros(1 << BITS, dtype=bool)
         for owner, some in values.items():
             for needle in (form for value in some for form in forms(value)):
-                self._whole.setdefault(needle[:4], []).append((needle, owner))
-        self._marked[_marks(np.frombuffer(b"".join(self._whole), "<u4"))] = True
+                at = rarest(needle)
+                self._whole.setdefault(needle[at : at + 4], []).append((needle, at, owner))
+        self._beginnings = np.sort(np.frombuffer(b"".join(self._whole), "<u4"))
+        self._marked[_marks(self._beginnings)] = True
 
     def owners_in(self, content: bytes) -> set[str]:
-        return {owner for place in self._places(content) for owner in self._at(content, place)}
+        return {
+            owner
+            for start in range(0, len(content), BLOCK)
+            if (block := content[start : start + BLOCK + OVERLAP]) != EMPTY[: len(block)]
+            for place in self._places(block)
+            for owner in self._at(block, place)
+        }
 
     def _places(self, content: bytes) -> Iterator[int]:
         for start in range(4):
             count = (len(content) - start) // 4
             if count > 0:
                 found = np.frombuffer(content, "<u4", count, start)
-                yield from (4 * np.flatnonzero(self._marked[_marks(found)]) + start).tolist()
+                likely = np.flatnonzero(self._marked[_marks(found)])
+                near = np.searchsorted(self._beginnings, found[likely], "right") - 1
+                sure = likely[self._beginnings[near] == found[likely]]
+                yield from (4 * sure + start).tolist()
 
     def _at(self, content: bytes, place: int) -> Iterator[str]:
-        for needle, owner in self._whole.get(content[place : place + 4], ()):
-            if content.startswith(needle, place):
+        for needle, at, owner in self._whole.get(content[place : place + 4], ()):
+            if place >= at and content.startswith(needle, place - at):
                 yield owner
+
+
+def rarest(needle: bytes) -> int:
+    """Where four of its bytes are that are not found everywhere, as zeros are."""
+    return max(range(len(needle) - 3), key=lambda at: len({*needle[at : at + 4]} - {0}))
 
 
 def _marks(words: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -148,10 +168,11 @@ class Search:
 
     def files(self) -> Iterator[bytes]:
         """Of the servers and the functions, their logs and temporary ones among them."""
-        for path in (self._folder / "run").rglob("*"):
-            with suppress(OSError):
-                if path.is_file() and not path.is_symlink():
-                    yield path.read_bytes()
+        for place, _, names in os.walk(self._folder / "run"):
+            for path in (Path(place, name) for name in names):
+                with suppress(OSError):  # it may be gone meanwhile
+                    if path.is_file() and not path.is_symlink():
+                        yield path.read_bytes()
 
     def functions(self) -> Iterator[bytes]:
         for process in functions(self._folder):
@@ -163,10 +184,9 @@ class Search:
             yield from memory(pid_of(self._folder, name))
 
 
-PLACES = {
-    name: getattr(Search, name)
-    for name in ("redis", "objects", "rows", "queues", "logs", "files", "functions", "servers")
-}
+KEPT = ("redis", "objects", "rows", "queues", "logs", "files")
+MEMORY = ("functions", "servers")
+PLACES: Mapping[str, Callable[[Search], Iterator[bytes]]] = {name: getattr(Search, name) for name in (*KEPT, *MEMORY)}
 
 
 def pid_of(folder: Path, server: str) -> int:
@@ -184,14 +204,23 @@ def functions(folder: Path, name: str = "") -> list[psutil.Process]:
     return found
 
 
+def may_look_into(folder: Path) -> bool:
+    """Whether the memory of processes is open to this one."""
+    try:
+        return os.access(f"/proc/{pid_of(folder, 'localstack')}/mem", os.R_OK) and any(memory(pid_of(folder, "redis")))
+    except PermissionError:
+        return False
+
+
 def memory(pid: int) -> Iterator[bytes]:
-    """All that the process may have written to, with an overlap where it is cut."""
-    with suppress(OSError), open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", 0) as mem:
-        for line in maps:
+    """All that the process may have written to, with an overlap where it is cut. Raises PermissionError."""
+    place = Path(f"/proc/{pid}")
+    with suppress(FileNotFoundError, ProcessLookupError), (place / "mem").open("rb", 0) as mem:
+        for line in (place / "maps").read_text().splitlines():
             span, rights, *_ = line.split()
             start, end = (int(part, 16) for part in span.split("-"))
             for begin in range(start, end if rights.startswith("rw") else start, CHUNK):
-                with suppress(OSError, ValueError, OverflowError):
+                with suppress(OSError, OverflowError):  # it may be gone meanwhile
                     yield os.pread(mem.fileno(), min(CHUNK + OVERLAP, end - begin), begin)
 
 

@@ -50,6 +50,12 @@ def test_decimals_are_kept_whatever_the_type_says(agent: TestClient, datasets: D
     assert agent.get(DATASET).text == "[1, 0.1, 2.5, 0.000000001]"
 
 
+def test_a_job_may_have_a_slash_in_its_name(agent: TestClient, datasets: Datasets) -> None:
+    assert agent.post("/api/update-dataset/a%2Fb", json={"type": "int", "data": [1]}).status_code == 200
+    assert datasets.read("a/b") == [Decimal(1)]
+    assert agent.get("/api/get-dataset-size/job-id/a%2Fb").json() == 1
+
+
 def test_where_there_is_none(agent: TestClient) -> None:
     assert (agent.get(DATASET).status_code, agent.get(DATASET).text) == (204, "")
     assert agent.get(SIZE).status_code == 400
@@ -69,6 +75,8 @@ def test_where_there_is_none(agent: TestClient) -> None:
         ('{"type": "int", "data": [true]}', "element 0"),
         ('{"type": "float", "data": [1, NaN]}', "1"),
         ('{"type": "float", "data": [1e30]}', "0"),
+        ('{"type": "float", "data": [1, 1e-999999999]}', "element 1 has more than 1100 decimals"),
+        ('{"type": "float", "data": ["0e-999999999"]}', "element 0 has more than 1100 decimals"),
     ],
 )
 def test_what_can_not_be_kept_is_refused_by_its_name(agent: TestClient, body: str, named: str) -> None:
@@ -86,6 +94,7 @@ def test_the_file_is_its_owners_alone(agent: TestClient, datasets: Datasets) -> 
 def test_web_pages_are_not_answered(agent: TestClient) -> None:
     page = {"Origin": "https://evil.example"}
     assert agent.post(DATASET, json={"type": "int", "data": [1]}, headers=page).status_code == 403
+    assert agent.get(DATASET, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}).status_code == 403
     assert agent.get(DATASET, headers={"Host": "rebound.example:9001"}).status_code == 400
     assert agent.get(DATASET).status_code == 204
 

@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
+from quintet.aggregation.messages import Update
 from quintet.aggregation.secagg.policy import Policy
-from quintet.kernel.errors import Conflict, InvalidInput, Misconfigured, PermissionDenied
+from quintet.aggregation.secagg.terms import Terms
+from quintet.kernel.errors import Conflict, InvalidInput, Misconfigured, NotFound, PermissionDenied
 from quintet.sdk import DroppedOut, JobFailed, Owner, Progress, Wishes
 from quintet.sdk.identity_file import create_identity
-from tests.sdk.hall import Hall, Household
+from quintet.sdk.journal import Part
+from tests.sdk.hall import Hall, Household, Request
 
 VECTORS: dict[str, list[Any]] = {"o0": [1, 2.5], "o1": [Decimal("0.000000001"), -3], "o2": [10, 10]}
 SUM = ["11.000000001", "9.5"]
+
+
+def terms_of(names: list[str]) -> Terms:
+    return Terms(session="5e" * 16, job="job", clients=tuple(names), threshold=3, minimum=3)
 
 
 def all_contribute(hall: Hall, household: Household, job: str = "job", **more: Any) -> list[dict[str, Any]]:
@@ -99,6 +106,76 @@ def test_a_stranger_among_the_clients_is_refused(hall: Hall, household: Househol
         household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=3)
 
 
+class OtherJob(Hall):
+    """Says of every session that it is of another job."""
+
+    def _answer(self, asked: Request) -> Any:
+        told = super()._answer(asked)
+        if asked.method == "GET" and asked.path == "/api/secagg/jobs/job":
+            told["terms"]["job"] = "another"
+        return told
+
+
+def test_a_session_of_another_job_is_not_given_this_jobs_values(household: Household) -> None:
+    hall = OtherJob()
+    for name in ("o1", "o2"):
+        household.owner(name, hall.connect).register()
+        hall.report(name)
+    with pytest.raises(PermissionDenied, match="asked about job job, the server tells of a session of job another"):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=3)
+    assert hall.sent("advertise") == []
+    assert list((household.place / "o0.key.parts").glob("*.part")) == []
+
+
+class HastyHall(Hall):
+    """Begins with three owners, whatever they asked for."""
+
+    def _update(self, update: Update) -> dict[str, str]:
+        return super()._update(update.model_copy(update={"total": 3, "minimum": None}))
+
+
+def test_who_wished_for_a_minimum_insists_on_it_whatever_the_server_asks_for(household: Household) -> None:
+    hall = HastyHall()
+    for name in ("o1", "o2"):
+        household.owner(name, hall.connect).register()
+        hall.report(name)
+    with pytest.raises(PermissionDenied, match="3 owners are fewer than the 4"):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=9, wishes=Wishes(minimum=4))
+    assert hall.sent("advertise") == []
+
+
+class FullHall(Hall):
+    """Its one job is others'."""
+
+    def _update(self, update: Update) -> dict[str, str]:
+        raise Conflict("Job job has totalClients 3 and all of them have reported; 'o0' is none of them")
+
+    def _status(self, job: str) -> dict[str, Any]:
+        raise NotFound(f"Unknown jobId {job}")
+
+
+def test_who_is_refused_is_told_why_although_the_job_is_none_of_its_business(household: Household) -> None:
+    with pytest.raises(Conflict, match="all of them have reported"):
+        household.owner("o0", FullHall().connect).contribute("job", [1, 2], total_clients=3)
+
+
+class FailedHall(FullHall):
+    """Its one job has failed."""
+
+    def _status(self, job: str) -> dict[str, Any]:
+        return {"status": "FAILED", "message": "", "reason": "too late"}
+
+
+def test_a_job_that_failed_while_its_owner_was_away_leaves_no_secrets(household: Household) -> None:
+    owner = household.owner("o0", FailedHall().connect)
+    begun = Part(job="job", client="o0", terms=terms_of(household.names), values="", seed="5eed", given={"share": [1]})
+    owner._journal.write(begun)
+    with pytest.raises(JobFailed, match="too late"):
+        owner.contribute("job", [1, 2], total_clients=3)
+    kept = owner._journal.read("job")
+    assert kept == begun.model_copy(update={"seed": "", "given": {"share": None}, "ended": True})
+
+
 def test_a_failed_job_is_told_with_its_reason(household: Household) -> None:
     hall = Hall(round_seconds=1)
     for name in ("o1", "o2"):
@@ -113,6 +190,13 @@ def test_an_identity_that_is_not_the_rosters_is_refused_at_once(household: House
     create_identity(other)
     with pytest.raises(Misconfigured, match="another key of o0"):
         Owner("o0", identity=other, roster=household.place / "roster.json", url="http://hall")
+
+
+def test_neither_key_nor_seed_is_printed(household: Household) -> None:
+    owner = household.owner("o0", Hall().connect, api_key="secret")
+    part = Part(job="job", client="o0", terms=terms_of(household.names), values="", seed="5eed")
+    assert "secret" not in f"{owner!r} {owner.server!r}"
+    assert "5eed" not in f"{part!r} {part}"
 
 
 def test_two_processes_do_not_take_part_at_once(hall: Hall, household: Household) -> None:

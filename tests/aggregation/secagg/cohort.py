@@ -36,6 +36,11 @@ def names(count: int) -> tuple[str, ...]:
     return tuple("abcdefghijklmnopqrstuvwxyz"[place] for place in range(count))
 
 
+def easy(least_cohort: int) -> Policy:
+    """Of an owner who trusts all others not to help the server: the least threshold there is will do."""
+    return Policy(least_cohort, least_threshold=lambda count: count // 2 + 1)
+
+
 @dataclass
 class Cohort:
     """Everybody's keys and values, and the terms. `owner` makes a fresh one that does again what it did before."""
@@ -43,7 +48,7 @@ class Cohort:
     count: int = 4
     threshold: int | None = None
     size: int = 3
-    policy: Policy = field(default_factory=lambda: Policy(least_cohort=2))
+    policy: Policy = field(default_factory=lambda: easy(2))
     minimum: int = 2
     session: str = "5e" * 16
 

@@ -11,10 +11,9 @@ import pytest
 from quintet.aggregation.secagg.fixed_point import decode
 from quintet.aggregation.secagg.messages import Advertisement, Confirmation, MaskedInput, Shares, Unmasking
 from quintet.aggregation.secagg.owner import Owner
-from quintet.aggregation.secagg.policy import Policy
 from quintet.aggregation.secagg.server import survivors_sum, unmasked
 from quintet.kernel.errors import InvalidInput, PermissionDenied
-from tests.aggregation.secagg.cohort import Cohort, drawn
+from tests.aggregation.secagg.cohort import Cohort, drawn, easy
 
 Left = tuple[str, ...]
 NEVER = 5
@@ -140,7 +139,7 @@ def plain(number: Decimal) -> str:
     ("count", "threshold"), [(2, 2), (3, 2), (3, 3), (4, 3), (4, 4), (5, 3), (5, 4), (6, 4), (6, 5), (6, 6)]
 )
 def test_every_pattern_ends_with_the_survivors_exact_sum_or_refused(count: int, threshold: int) -> None:
-    cohort = Cohort(count, threshold, size=1, policy=Policy(least_cohort=1), minimum=1)
+    cohort = Cohort(count, threshold, size=1, policy=easy(1), minimum=1)
     tree, seen = Tree(cohort), Counter[str]()
     for pattern in product(range(NEVER + 1), repeat=count):
         left = lists(pattern, cohort.clients)

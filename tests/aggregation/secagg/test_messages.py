@@ -34,6 +34,7 @@ def body(play: Played, round_: Round, **changes: Any) -> str:
     ("round_", "changes", "reason"),
     [
         ("advertise", {"size": 0}, "size: Input should be greater than or equal to 1"),
+        ("advertise", {"size": 2**64}, "size: Input should be less than or equal to 67108864"),
         ("advertise", {"size": "3"}, "size: Input should be a valid integer"),
         ("advertise", {"size": True}, "size: Input should be a valid integer"),
         ("advertise", {"encryption_key": "AAAA"}, "encryption_key: Value error, has 3 bytes instead of 32"),
@@ -73,6 +74,12 @@ def test_a_recipient_that_stands_twice_is_refused(play: Played) -> None:
     text = body(play, "share").replace('"b":', '"c":')
     with pytest.raises(InvalidInput, match="c stands twice"):
         parsed("share", text)
+
+
+def test_a_refusal_can_be_told_whatever_was_sent() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        parsed("share", r'{"\ud800": 1, "\ud800": 2}')
+    assert refused.value.message.encode()
 
 
 def test_a_roster_is_kept_as_json_and_refuses_what_is_wrong() -> None:

@@ -50,6 +50,15 @@ def test_two_owners_are_too_few_for_one_that_says_nothing_else() -> None:
         Cohort(2, policy=Policy()).owner("a")
 
 
+@pytest.mark.parametrize(("count", "threshold", "least"), [(5, 3, 4), (20, 11, 14), (20, 13, 14)])
+def test_a_threshold_at_which_a_server_with_helpers_could_split_the_owners_is_refused(
+    count: int, threshold: int, least: int
+) -> None:
+    with pytest.raises(PermissionDenied, match=f"threshold of {threshold} of {count} owners is below the {least}"):
+        Cohort(count, threshold, policy=Policy()).owner("a")
+    Cohort(count, least, policy=Policy()).owner("a").advertise()
+
+
 def test_its_key_must_be_the_rosters_and_its_values_must_be_there() -> None:
     cohort = Cohort(3)
     stranger = SigningKey.generate(drawn("stranger"))

@@ -30,6 +30,9 @@ LATE = timedelta(seconds=5)
 AFTER = timedelta(seconds=60)
 """Beyond its own deadline the aggregator may take so long to say how it went."""
 
+REASON_CHARACTERS = 2000
+"""Of a failure: one that names all clients would find no room in the job's row, and the job no end."""
+
 REMEMBERED = 1000
 """Jobs that ended last, whose keys the sweep restores."""
 
@@ -164,7 +167,8 @@ class Driver:
         return job.started_at is not None and self.clock.now() >= job.started_at + longest
 
     def _failed(self, job: Job, reason: str) -> Job:
-        return self._over(self.ledger.fail(job, reason))
+        told = reason if len(reason) <= REASON_CHARACTERS else f"{reason[: REASON_CHARACTERS - 1]}…"
+        return self._over(self.ledger.fail(job, told))
 
     def _over(self, job: Job) -> Job:
         self.on_end(job)

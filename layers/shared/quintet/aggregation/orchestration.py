@@ -73,7 +73,7 @@ class Orchestrator:
         if standing.job.state == "COMPLETED":
             return UpdateAnswer(f"Job {update.job} is already completed. No further updates are needed.", standing.job)
         agreed = standing._replace(job=self._agreed(standing.job, update))
-        self._admit(agreed, update.client)
+        self._admit(agreed, update.client, caller)
         counted = Counting(self.ledger, self.keys).report(agreed, update.client, caller.id)
         return UpdateAnswer(
             f"Update for job {update.job}, client {update.client} recorded.",
@@ -132,11 +132,12 @@ class Orchestrator:
         except Overtaken:
             return self._agreed(self.ledger.find(job.id) or job, update)
 
-    def _admit(self, standing: Standing, client: str) -> None:
+    def _admit(self, standing: Standing, client: str, caller: Caller) -> None:
         """Raises Conflict where the job takes no report of this client any more."""
         job = standing.job
         if job.state == "FAILED":
-            raise Conflict(f"Job {job.id} has failed: {job.reason}. Use another jobId")
+            why = f": {job.reason}" if may_see(standing, caller) else ""
+            raise Conflict(f"Job {job.id} has failed{why}. Use another jobId")
         if client in (job.clients if job.state == "AGGREGATING" else standing.clients):
             return
         if job.state == "AGGREGATING" and len(standing.reports) < job.total:

@@ -52,12 +52,14 @@ class Owners:
             known = self.read(client)
         self._own(known, caller)
 
-    def check(self, client: str, caller: str) -> None:
-        """Raises PermissionDenied unless `client` is a known name, and the caller's. An unclaimed one becomes it."""
+    def check(self, client: str, caller: str, *, claiming: bool = True) -> None:
+        """Raises PermissionDenied unless `client` is a known name, and the caller's. An unclaimed one becomes it where
+        the caller is `claiming`.
+        """
         known = self.find(client)
         if known is None:
             raise PermissionDenied(f"the client {client!r} is not known: register it, or report to a job, first")
-        self._own(known, caller)
+        self._own(known, caller, claiming=claiming)
 
     def register(
         self,
@@ -114,8 +116,8 @@ class Owners:
         known = {client: self.find(client) for client in clients}
         return {client: owner for client, owner in known.items() if owner and owner.signing_key}
 
-    def _own(self, known: Owner, caller: str) -> None:
-        while known.caller == NOBODY:
+    def _own(self, known: Owner, caller: str, *, claiming: bool = True) -> None:
+        while known.caller == NOBODY and claiming:
             with suppress(Conflict):
                 self._replace(known, known.model_copy(update={"caller": caller}))
             known = self.read(known.client)

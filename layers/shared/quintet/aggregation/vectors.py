@@ -29,6 +29,9 @@ Value = TypeVar("Value")
 MOST_DIGITS = 30
 """Before the point."""
 
+MOST_PLACES = 400
+"""Zeros after it; floats have fewer, and a fraction of a billion of them would take all memory."""
+
 NULLS = frozenset({"NAType", "NaTType"})
 """Types that compare with nothing."""
 
@@ -145,6 +148,8 @@ def decimal_of(value: Any) -> Decimal:
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite() or number.adjusted() > MOST_DIGITS:
         raise ValueError("is infinite, or too large for any sum")
+    if number.adjusted() < -MOST_PLACES:
+        raise ValueError("is too near to 0 to be told from it")
     return number
 
 

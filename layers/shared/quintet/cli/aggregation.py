@@ -34,6 +34,7 @@ from quintet.sdk.vector_files import read_schema, read_vector, vector_of_records
 
 DONE, REFUSED, WRONG, LATER = range(4)
 ANYWHERE = "*"
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 -- recognised, not chosen
 INTERRUPTED = 130
 
 Given = argparse.Namespace
@@ -114,8 +115,8 @@ def agent(given: Given) -> int:
     from quintet.sdk.agent import LOOPBACK
     from quintet.sdk.agent_server import serve
 
-    hosts = LOOPBACK if given.host in LOOPBACK else (ANYWHERE,)
-    if hosts == (ANYWHERE,):
+    hosts = LOOPBACK if given.host in LOOPBACK else (*LOOPBACK, ANYWHERE if given.host in EVERYWHERE else given.host)
+    if hosts != LOOPBACK:
         sys.stderr.write(
             f"warning: whoever reaches {given.host}:{given.port} can read and change this owner's vectors\n"
         )

@@ -88,12 +88,12 @@ def agent_app(owner: Owner, datasets: Datasets, hosts: tuple[str, ...] = LOOPBAC
     agent = Agent(owner, datasets)
     return Starlette(
         routes=[
-            _route("/api/update-dataset/{job}", agent.keep, "POST"),
-            _route("/api/update-dataset/{job}", agent.show, "GET"),
-            _route("/api/get-dataset-size/job-id/{job}", agent.size, "GET"),
+            _route("/api/update-dataset/{job:path}", agent.keep, "POST"),
+            _route("/api/update-dataset/{job:path}", agent.show, "GET"),
+            _route("/api/get-dataset-size/job-id/{job:path}", agent.size, "GET"),
             _route("/api/ping", agent.ping, "GET"),
             _route("/api/update", agent.update, "POST"),
-            _route("/api/job-status/{job}", agent.status, "GET"),
+            _route("/api/job-status/{job:path}", agent.status, "GET"),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)],
         exception_handlers={QuintetError: _answer},
@@ -105,8 +105,11 @@ def _route(path: str, answering: Answering, method: str) -> Route:
 
 
 async def _not_from_a_page(answering: Answering, request: Request) -> Response:
-    """Pages that a browser on this machine shows have no business here: browsers tell where such a request is from."""
-    if "origin" in request.headers:
+    """Pages that a browser on this machine shows have no business here: browsers tell where such a request is from.
+
+    They give no Origin with what a page merely embeds, but say then that it is no address that somebody typed in.
+    """
+    if "origin" in request.headers or request.headers.get("sec-fetch-site", "none") != "none":
         raise PermissionDenied("the agent answers programs, not web pages")
     return await answering(request)
 

@@ -14,6 +14,8 @@ from quintet.kernel.errors import InvalidInput, NotFound
 from quintet.sdk.private_files import private_folder, read_private, write_private
 
 KINDS = ("int", "float")
+MOST_DECIMALS = 1100
+"""As many as the smallest float has, written out; a number of a billion of them is as short to send as any."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +78,12 @@ def as_json(vector: Sequence[Decimal]) -> bytes:
 def _number(value: Any, place: int) -> Decimal:
     """A text of a number counts, too, as it did in the original."""
     try:
-        if isinstance(value, int | Decimal | str) and not isinstance(value, bool):
-            return Decimal(value)
+        number = Decimal(value) if isinstance(value, int | Decimal | str) and not isinstance(value, bool) else None
     except InvalidOperation:
-        pass
-    raise InvalidInput(f"data: element {place} is no number")
+        number = None
+    if number is None:
+        raise InvalidInput(f"data: element {place} is no number")
+    exponent = number.as_tuple().exponent
+    if isinstance(exponent, int) and exponent < -MOST_DECIMALS:
+        raise InvalidInput(f"data: element {place} has more than {MOST_DECIMALS} decimals")
+    return number

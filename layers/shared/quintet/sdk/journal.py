@@ -3,7 +3,8 @@
 A part is written before what it leads to is sent. It holds the seed of all that is random in the part, and what the
 server gave in each round; from these, and the same values, every message comes out again bit for bit. So no second
 masked input with other content can ever be sent for a job, however often the owner dies: that would give the
-server the difference of two vectors. Once the session has ended, only the fact that the owner was in it is kept.
+server the difference of two vectors. Once the session has ended, only the fact that the owner was in it is kept, and
+a digest of the values.
 
 The seed opens the masks to whoever can read it, and the messages besides: the file is its owner's alone, as the
 identity's is.
@@ -40,7 +41,7 @@ class Part(BaseModel):
     client: str
     terms: Terms
     values: str
-    seed: str
+    seed: str = Field(repr=False)
     given: dict[Round, Any] = {}
     ended: bool = False
 
@@ -95,6 +96,12 @@ class Journal:
     def write(self, part: Part) -> None:
         """Returns once it is durable."""
         write_private(self._file(part.job), part.model_dump_json(by_alias=True).encode())
+
+    def end(self, job: str) -> None:
+        """Whatever was begun for it is over; nothing happens where nothing was."""
+        part = self.read(job)
+        if part is not None and not part.ended:
+            self.write(part.at_its_end())
 
     def _file(self, job: str) -> Path:
         name = quote(job, safe="")

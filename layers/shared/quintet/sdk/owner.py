@@ -7,8 +7,9 @@ result = owner.contribute("job-1", vector, total_clients=20, schema=schema)
 """
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import KW_ONLY, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from quintet.aggregation.schema import features_of, size_of
 from quintet.aggregation.secagg.fixed_point import encode
 from quintet.aggregation.secagg.owner import Owner as Player
 from quintet.aggregation.secagg.policy import Policy
-from quintet.aggregation.secagg.terms import DECIMALS, Terms
+from quintet.aggregation.secagg.terms import DECIMALS
 from quintet.kernel.errors import Conflict, InvalidInput, Misconfigured, NotFound
 from quintet.sdk.failures import DroppedOut, JobFailed
 from quintet.sdk.identity_file import load_identity, load_roster
@@ -39,7 +40,8 @@ Number = Any
 @dataclass(frozen=True)
 class Wishes:
     """What the first owner of a job may ask for: the sum needs at least `minimum` owners, who have `deadline_seconds`
-    to report and `round_seconds` for each round. What is None is the server's choice.
+    to report and `round_seconds` for each round. What is None is the server's choice. On its `minimum` each owner
+    insists itself, whatever the server makes of it.
     """
 
     minimum: int | None = None
@@ -67,7 +69,7 @@ class Owner:
     identity: str | Path
     roster: str | Path
     url: str
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     policy: Policy = field(default_factory=Policy)
     journal: str | Path | None = None
     patience: float = PATIENCE
@@ -107,8 +109,9 @@ class Owner:
             if known is not None:
                 known.insist_on(_digest(vector))
             room.register(self.public_key)
-            _update(room, job, total_clients, schema, wishes or Wishes())
-            return self._completed(room, job, vector, progress)
+            with self._forgetting(job):
+                _update(room, job, total_clients, schema, wishes or Wishes())
+                return self._completed(room, job, vector, self._insisting_on(wishes), progress)
 
     def take_part(self, job: str, vector: Sequence[Number], *, progress: Listener = silent) -> None:
         """In the session that `job` has, to the end of its rounds. Raises as `contribute` does, and NotFound."""
@@ -116,7 +119,7 @@ class Owner:
             standing = room.standing(job)
             if standing is None:
                 raise NotFound(f"job {job} has no session yet")
-            self._run(room, standing, vector, progress)
+            self._run(room, standing, vector, self.policy, progress)
 
     def register(self) -> None:
         """Tell the server this owner's public key."""
@@ -137,21 +140,39 @@ class Owner:
         """In base64, as in rosters."""
         return b64encode(self._identity.public).decode()
 
-    def _completed(self, room: Room, job: str, vector: Sequence[Number], progress: Listener) -> Status:
+    @contextmanager
+    def _forgetting(self, job: str) -> Iterator[None]:
+        """Of a job that is over no secrets stay, also where it ended while this owner was away."""
+        try:
+            yield
+        except (JobFailed, DroppedOut):
+            self._journal.end(job)
+            raise
+        self._journal.end(job)
+
+    def _insisting_on(self, wishes: Wishes | None) -> Policy:
+        """What was wished of the server is insisted on, too."""
+        wished = (wishes or Wishes()).minimum or 0
+        return replace(self.policy, least_cohort=max(self.policy.least_cohort, wished))
+
+    def _completed(self, room: Room, job: str, vector: Sequence[Number], policy: Policy, progress: Listener) -> Status:
         for status in watched(room, job, progress, self.pace()):
             standing = room.standing(job) if status["status"] == "AGGREGATING" else None
             if standing:
-                self._run(room, standing, vector, progress)
+                self._run(room, standing, vector, policy, progress)
         if self.client not in (status.get("metadata") or {}).get("summedClients", [self.client]):
             raise DroppedOut(f"job {job} was completed without the values of {self.client}")
         return status
 
-    def _run(self, room: Room, standing: Standing, vector: Sequence[Number], progress: Listener) -> None:
+    def _run(
+        self, room: Room, standing: Standing, vector: Sequence[Number], policy: Policy, progress: Listener
+    ) -> None:
         terms = standing.terms
         part = part_of(Joining(self.client, terms, _digest(vector)), self._journal)
         if part.ended:
             return
-        player = self._player(terms, vector, bytes.fromhex(part.seed))
+        random = stream(bytes.fromhex(part.seed), terms.session)
+        player = Player(self.client, self._identity, self._roster, terms, vector, policy=policy, random=random)
         participation = Participation(part, player, self._journal)
         try:
             Rounds(terms.job, room, participation, progress, self.pace()).run(standing)
@@ -160,18 +181,15 @@ class Owner:
             raise
         participation.end()
 
-    def _player(self, terms: Terms, vector: Sequence[Number], seed: bytes) -> Player:
-        random = stream(seed, terms.session)
-        return Player(self.client, self._identity, self._roster, terms, vector, policy=self.policy, random=random)
-
 
 def _update(room: Room, job: str, total: int, schema: Sequence[Mapping[str, Any]] | None, wishes: Wishes) -> None:
     try:
         room.update(job, total, schema, **wishes.as_fields())
     except Conflict as error:
-        status = room.status(job)
-        if status["status"] == "FAILED":
-            raise JobFailed(str(status.get("reason") or error.message)) from None
+        with suppress(NotFound):  # of a job that others take part in nothing more is told
+            status = room.status(job)
+            if status["status"] == "FAILED":
+                raise JobFailed(str(status.get("reason") or error.message)) from None
         raise
 
 

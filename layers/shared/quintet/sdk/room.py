@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from quintet.aggregation.secagg.terms import Round, Terms
-from quintet.kernel.errors import NotFound, Unavailable
+from quintet.kernel.errors import NotFound, PermissionDenied, Unavailable
 from quintet.sdk.transport import Transport, retry_after
 
 
@@ -52,12 +52,18 @@ class Room:
         return dict(self.transport.get(f"/api/job-status/{_quoted(job)}").json())
 
     def standing(self, job: str) -> Standing | None:
-        """None where the job has no session of ours yet."""
+        """None where the job has no session of ours yet.
+
+        Raises PermissionDenied for one of another job: under its name the server could have the same values once more.
+        """
         try:
             answer = self.transport.get(f"/api/secagg/jobs/{_quoted(job)}", {"client": self.client})
         except NotFound:
             return None
-        return _understood(answer.json()).model_copy(update={"asks_to_wait": retry_after(answer)})
+        found = _understood(answer.json())
+        if found.terms.job != job:
+            raise PermissionDenied(f"asked about job {job}, the server tells of a session of job {found.terms.job}")
+        return found.model_copy(update={"asks_to_wait": retry_after(answer)})
 
     def sessions(self) -> list[Standing]:
         """Those that wait for this client."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -29,7 +29,7 @@ class Server:
     """One that is away for `patience` seconds is given up."""
 
     url: str
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     patience: float = PATIENCE
     pace: Callable[[], Pace] = Pace
     connect: Callable[[], httpx.Client] = connect

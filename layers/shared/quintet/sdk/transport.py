@@ -48,7 +48,7 @@ class Transport:
     """`http` is closed with its owner, not here; `patience` seconds after its first failure a call is given up."""
 
     url: str
-    api_key: str
+    api_key: str = field(repr=False)
     http: httpx.Client
     patience: float
     sleep: Sleep

@@ -20,12 +20,15 @@ from quintet.aggregation.secagg.identity import KEY_BYTES, SIGNATURE_BYTES
 from quintet.aggregation.secagg.shamir import SHARE_BYTES
 from quintet.aggregation.secagg.terms import ClientId, Round
 from quintet.kernel.errors import InvalidInput
+from quintet.kernel.text import printable
 
 BOX_BYTES = 2 * SHARE_BYTES + 16
 """A share of the seed, one of the masking key, and the tag."""
 
 COMMITMENT_BYTES = 32
 WORD_BYTES = 8
+MOST_WORDS = 2**26
+"""Of a vector: half a gigabyte."""
 
 
 def from_base64(given: Any) -> Any:
@@ -77,7 +80,7 @@ class Message(BaseModel):
 class Advertisement(Message):
     """The owner's X25519 keys of this session, and how many elements its vector has."""
 
-    size: StrictInt = Field(ge=1)
+    size: StrictInt = Field(ge=1, le=MOST_WORDS)
     encryption_key: Key
     masking_key: Key
 
@@ -121,7 +124,7 @@ def parsed(round_: Round, text: str | bytes) -> Message:
         return MESSAGES[round_].model_validate(json.loads(text, object_pairs_hook=distinct))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"]))
+        place = printable(".".join(map(str, first["loc"])))
         raise InvalidInput(f"the message of round {round_}: {place}: {first['msg']}") from None
     except (ValueError, RecursionError):
         raise InvalidInput(f"the message of round {round_} is not JSON") from None
@@ -132,5 +135,5 @@ def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidInput(f"{twice} stands twice in one object of the message")
+        raise InvalidInput(f"{printable(twice)} stands twice in one object of the message")
     return found

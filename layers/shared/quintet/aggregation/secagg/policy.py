@@ -4,25 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from quintet.aggregation.secagg.identity import Roster
-from quintet.aggregation.secagg.terms import DECIMALS, Terms, flaw
+from quintet.aggregation.secagg.terms import DECIMALS, Terms, default_threshold, flaw
 from quintet.kernel.errors import PermissionDenied
-
-
-def majority(clients: int) -> int:
-    """The least threshold at which no two halves of the owners can be told different things.
-
-    >>> [majority(n) for n in (3, 4, 5)]
-    [2, 3, 3]
-    """
-    return clients // 2 + 1
 
 
 @dataclass(frozen=True)
 class Policy:
-    """`least_cohort`: the owner's values go into no sum of fewer owners. `least_threshold`: of so many clients."""
+    """`least_cohort`: the owner's values go into no sum of fewer owners. `least_threshold`: of so many clients.
+
+    With a threshold t of n clients, a server that works with c of them can tell the others of different survivors
+    unless c < 2t - n. A bare majority would let it as soon as one of them helps.
+    """
 
     least_cohort: int = 3
-    least_threshold: Callable[[int], int] = majority
+    least_threshold: Callable[[int], int] = default_threshold
     decimals: int = DECIMALS
 
 
