@@ -60,7 +60,8 @@ def test_at_the_deadline_too_few_are_too_few(room: JobRoom) -> None:
     room.update("c1", 5, minClients=3, deadlineSeconds=60)
     room.clock.advance(65)
     job = room.look_after()
-    assert (job.state, job.reason) == ("FAILED", "1 of 5 clients reported, and 3 are the least")
+    when = job.deadline.isoformat()
+    assert (job.state, job.reason) == ("FAILED", f"1 of 5 clients reported by {when}, and 3 are the least")
     assert room.scripted.started == []
 
 

@@ -127,6 +127,16 @@ def test_after_the_deadline_nobody_new_is_taken(room: JobRoom) -> None:
     assert not room.update("c1").new
 
 
+def test_whoever_looks_at_an_overdue_job_has_it_looked_after(room: JobRoom) -> None:
+    room.update("c1", deadlineSeconds=10)
+    room.clock.advance(14)
+    room.status()
+    assert room.nudged() == []
+    room.clock.advance(1)
+    room.status()
+    assert room.nudged() == [JOB]
+
+
 def test_who_comes_after_the_start_is_told_so(room: JobRoom) -> None:
     for client in ("c1", "c2"):
         room.update(client, minClients=2, deadlineSeconds=10)

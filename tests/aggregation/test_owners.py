@@ -86,6 +86,18 @@ class TestRegistering:
         register(owners, "key-1", port=1, force=True)
         assert owners.read("h1").port == 1
 
+    def test_the_same_again_and_again_is_one(self, owners: Owners) -> None:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda _: register(owners, "key-1", force=True), range(32)))
+        assert owners.read("h1").version == 1
+
+    def test_several_that_differ_come_one_after_the_other(self, owners: Owners) -> None:
+        register(owners, "key-1")
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda port: register(owners, "key-1", port=port, force=True), range(4)))
+        assert owners.read("h1").port in range(4)
+        assert owners.read("h1").version == 5
+
     @pytest.mark.parametrize("force", [False, True])
     def test_another_caller_registers_nothing(self, owners: Owners, force: bool) -> None:
         register(owners, "key-1")

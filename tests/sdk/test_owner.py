@@ -75,6 +75,9 @@ def test_progress_goes_through_the_rounds_in_order(hall: Hall, household: Househ
         ([1, 2**62], None, "1"),
         ([1, 2], [{"name": "sick", "dataType": "NUMERIC"}], "7 elements"),
         ([1, 2], [{"name": "sick"}], "dataType"),
+        ([], None, "empty"),
+        ([1, True], None, "no number"),
+        ([None], None, "no number"),
     ],
 )
 def test_what_can_not_be_summed_is_refused_before_anything_is_sent(
@@ -85,14 +88,28 @@ def test_what_can_not_be_summed_is_refused_before_anything_is_sent(
     assert hall.seen == []
 
 
+@pytest.mark.parametrize(
+    ("total", "said"),
+    [(0, "from 1 to"), ("3", "whole number"), (1001, "1000"), (True, "not True"), (2, "fewer than 3")],
+)
+def test_a_number_of_clients_that_can_not_be_is_refused_likewise(
+    hall: Hall, household: Household, total: Any, said: str
+) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        household.owner("o0", hall.connect).contribute("job", [1, 2], total_clients=total)
+    assert hall.seen == []
+
+
 def test_a_cohort_that_is_too_small_for_the_owner_gets_nothing(hall: Hall, household: Household) -> None:
     wary = household.owner("o0", hall.connect, policy=Policy(least_cohort=4))
     for name in ("o1", "o2"):
         owner = household.owner(name, hall.connect)
         owner.register()
         hall.report(name)
+    wary.register()
+    hall.report("o0")
     with pytest.raises(PermissionDenied, match="fewer than the 4"):
-        wary.contribute("job", [1, 2], total_clients=3)
+        wary.take_part("job", [1, 2])
     assert hall.sent("advertise") == []
 
 

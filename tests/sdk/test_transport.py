@@ -42,6 +42,14 @@ def test_without_a_key_none_is_sent() -> None:
     assert "X-API-Key" not in server.asked[0].headers
 
 
+@pytest.mark.parametrize("url", ["127.0.0.1:5000", "server", "ftp://server"])
+def test_what_is_no_address_is_told_at_once(url: str) -> None:
+    slept: list[float] = []
+    with httpx.Client() as http, pytest.raises(InvalidInput, match="begins with http"):
+        Transport(url, "", http, 600, slept.append).get("/api/x")
+    assert not slept
+
+
 @pytest.mark.parametrize(
     "failure",
     [

@@ -24,9 +24,6 @@ from quintet.kernel.clock import Clock
 from quintet.kernel.errors import Misconfigured, NotFound, QuintetError, TooLarge, Unavailable
 from quintet.kernel.job_keys import JobKeys
 
-LATE = timedelta(seconds=5)
-"""A report that was on its way at the deadline counts: so long after it the job is started or given up."""
-
 AFTER = timedelta(seconds=60)
 """Beyond its own deadline the aggregator may take so long to say how it went."""
 
@@ -116,10 +113,12 @@ class Driver:
         job, present = standing.job, len(standing.reports)
         if job.state != "OPEN":
             return job
-        if present < job.total and self.clock.now() < job.deadline + LATE:
+        if present < job.total and not job.is_late(self.clock.now()):
             return job
         if present < job.minimum:
-            return self._failed(job, f"{present} of {job.total} clients reported, and {job.minimum} are the least")
+            when = f" by {job.deadline.isoformat(timespec='seconds')}" if present < job.total else ""
+            come = f"{present} of {job.total} clients reported{when}"
+            return self._failed(job, f"{come}, and {job.minimum} are the least")
         try:
             return self.ledger.start(job, standing.clients)
         except TooLarge:

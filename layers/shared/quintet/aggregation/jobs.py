@@ -20,6 +20,9 @@ from quintet.aggregation.settings import Jobs
 
 State = Literal["OPEN", "AGGREGATING", "COMPLETED", "FAILED"]
 
+LATE = timedelta(seconds=5)
+"""A report that was on its way at the deadline counts: so long after it the job is started or given up."""
+
 
 class Layout(NamedTuple):
     """A job's schema: the JSON text as it came, what it means as a digest, and the elements of a vector."""
@@ -59,6 +62,10 @@ class Job(BaseModel):
     """Somebody looks at the aggregator for it, until then or longer."""
     summed: tuple[str, ...] = ()
     ended_at: datetime | None = None
+
+    def is_late(self, now: datetime) -> bool:
+        """Whether whoever has not reported is waited for no longer."""
+        return now >= self.deadline + LATE
 
     @property
     def ended(self) -> bool:

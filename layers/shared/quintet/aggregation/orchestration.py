@@ -91,6 +91,8 @@ class Orchestrator:
         if standing is None or not may_see(standing, caller):
             raise NotFound(f"Unknown jobId {job_id}")
         job = standing.job
+        if job.state == "OPEN" and job.is_late(self.clock.now()):  # the sweep would, within a minute
+            self.nudges.send(Nudge(job=job.id).model_dump_json())
         final = self._final(job) if job.state == "COMPLETED" else None
         rounds = self.rounds(job_id) if job.state == "AGGREGATING" else None
         return told(standing, final, rounds)

@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import Conflict, NotFound, PermissionDenied
+from quintet.kernel.errors import Conflict, NotFound, PermissionDenied, Unavailable
 from quintet.kernel.rows import Change, Create, Place, Rows
 
 OWNERS = "aggregation#owners"
 PAGE = 200
 NOBODY = ""
+ATTEMPTS = 5
 
 
 class Owner(BaseModel):
@@ -75,8 +76,8 @@ class Owners:
         """Enter or, with `force`, replace how `client` is reached and known.
 
         `caller` is NOBODY for an administrator, who may register anybody, and who with `force` takes the name from
-        whoever had it: its next caller has it then. Raises PermissionDenied where the name is another caller's, and
-        Conflict where `client` is registered already.
+        whoever had it: its next caller has it then. Raises PermissionDenied where the name is another caller's,
+        Conflict where `client` is registered already, and Unavailable. Several that say the same at one time are one.
         """
         owner = Owner(
             client=client,
@@ -87,11 +88,10 @@ class Owners:
             crt=crt,
             signing_key=b64encode(signing_key or b"").decode(),
         )
-        before = self.find(client)
-        if before is None:
-            self._enter(owner)
-        else:
-            self._renew(before, owner, force)
+        for _ in range(ATTEMPTS):
+            if self._registered(owner, force):
+                return
+        raise Unavailable(f"the client {client!r} is registered by several at one time: register it again")
 
     def read(self, client: str) -> Owner:
         """Raises NotFound."""
@@ -127,18 +127,35 @@ class Owners:
     def _enter(self, owner: Owner) -> None:
         self.rows.write(Create(Place(OWNERS, owner.client), record_of(owner)))
 
-    def _renew(self, before: Owner, owner: Owner, force: bool) -> None:
-        if owner.caller != NOBODY:
+    def _registered(self, owner: Owner, force: bool) -> bool:
+        """False where the entry was changed at the same time. Raises PermissionDenied, Conflict."""
+        before = self.find(owner.client)
+        if before is not None and owner.caller != NOBODY:
             self._own(before, owner.caller)
             before = self.read(owner.client)
-        if before.registered_at and not force:
+        if before is not None and before.registered_at and not force:
             raise Conflict(f"Client entry creation (clientId was {owner.client}) failed because of conflict")
-        kept = owner.caller if force else owner.caller or before.caller
-        self._replace(before, owner.model_copy(update={"caller": kept}))
+        with suppress(Conflict):
+            self._put(before, owner, force)
+            return True
+        return False
+
+    def _put(self, before: Owner | None, owner: Owner, force: bool) -> None:
+        if before is None:
+            self._enter(owner)
+            return
+        after = owner.model_copy(update={"caller": owner.caller if force else owner.caller or before.caller})
+        if not before.registered_at or said(before) != said(after):
+            self._replace(before, after)
 
     def _replace(self, before: Owner, after: Owner) -> None:
         fields = record_of(after.model_copy(update={"version": before.version + 1}))
         self.rows.write(Change(Place(OWNERS, before.client), fields, {"version": before.version}))
+
+
+def said(owner: Owner) -> dict[str, Any]:
+    """What a registration says: once it stands, saying it again changes nothing."""
+    return owner.model_dump(exclude={"registered_at", "version"})
 
 
 def record_of(owner: Owner) -> dict[str, Any]:

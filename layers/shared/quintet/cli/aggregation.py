@@ -125,8 +125,12 @@ def agent(given: Given) -> int:
 
 
 def _show(status: dict[str, Any], *, as_json: bool) -> int:
-    if as_json or not status.get("aggregatedResults"):
+    output = ((status.get("jobInfo") or {}).get("finalResult") or {}).get("computationOutput")
+    if as_json or not output:
         _tell(json.dumps(status, indent=2, ensure_ascii=False))
+        return DONE
+    if not status.get("aggregatedResults"):  # without a schema the numbers have no names
+        _tell("\n".join(output))
         return DONE
     from rich.console import Console
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from quintet.aggregation.messages import MOST_CLIENTS
 from quintet.aggregation.schema import features_of, size_of
 from quintet.aggregation.secagg.fixed_point import encode
 from quintet.aggregation.secagg.owner import Owner as Player
@@ -103,7 +104,7 @@ class Owner:
         can't be sent, JobFailed, DroppedOut, Conflict where the job is another one than told here, PermissionDenied
         where the server's terms are not the owner's policy, and Unavailable.
         """
-        _check(vector, total_clients, schema)
+        _check(vector, total_clients, schema, self._insisting_on(wishes))
         with self._journal.alone(job), self.server.room(self.client) as room:
             known = self._journal.read(job)
             if known is not None:
@@ -193,8 +194,16 @@ def _update(room: Room, job: str, total: int, schema: Sequence[Mapping[str, Any]
         raise
 
 
-def _check(vector: Sequence[Number], total: int, schema: Sequence[Mapping[str, Any]] | None) -> None:
-    """Nothing is told to anybody before it is sure that the vector can be sent."""
+def _check(vector: Sequence[Number], total: int, schema: Sequence[Mapping[str, Any]] | None, policy: Policy) -> None:
+    """Nothing is told to anybody before it is sure that the vector can be sent. Raises InvalidInput."""
+    if not isinstance(total, int) or isinstance(total, bool) or not 1 <= total <= MOST_CLIENTS:
+        raise InvalidInput(f"total_clients is a whole number from 1 to {MOST_CLIENTS}, not {total!r}")
+    if total < policy.least_cohort:
+        raise InvalidInput(f"total_clients is {total}, and this owner is in no sum of fewer than {policy.least_cohort}")
+    if len(vector) == 0:
+        raise InvalidInput("the vector is empty: there is nothing to add up")
+    if any(isinstance(value, bool) or value is None for value in vector):
+        raise InvalidInput("the vector holds something that is no number: true, false or nothing")
     encode(vector, decimals=DECIMALS, owners=total)
     expected = size_of(features_of(schema)) if schema is not None else len(vector)
     if expected != len(vector):

@@ -84,6 +84,8 @@ class Transport:
         url = path if "://" in path else self.url.rstrip("/") + path
         try:
             answer = self.http.request(method, url, follow_redirects=False, **about)
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
+            raise InvalidInput(f"{self.url} is no address of a server: it begins with http:// or https://") from error
         except httpx.TransportError as error:
             raise Away(f"{self.url} does not answer: {error or type(error).__name__}") from error
         if answer.status_code == 303:  # a large answer waits elsewhere, where our key is nobody's business
