@@ -60,7 +60,7 @@ def test_at_the_deadline_too_few_are_too_few(room: JobRoom) -> None:
     room.update("c1", 5, minClients=3, deadlineSeconds=60)
     room.clock.advance(65)
     job = room.look_after()
-    when = job.deadline.isoformat()
+    when = job.deadline.isoformat(timespec="seconds")
     assert (job.state, job.reason) == ("FAILED", f"1 of 5 clients reported by {when}, and 3 are the least")
     assert room.scripted.started == []
 
