@@ -67,7 +67,7 @@ SILENT_AFTER = {"hospital-05": "advertise", "hospital-11": "share", "hospital-17
 MISSING = {"hospital-05", "hospital-11"}
 """The third has left its masked vector, and is in the sum: dead owners' masks are put together by the others."""
 
-ROUND_SECONDS = 20.0
+ROUND_SECONDS = 30.0
 PLANTED, SUM = "planted", "sum"
 KILLS = {"api": 5, "aggregate": 2}
 

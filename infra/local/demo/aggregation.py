@@ -40,7 +40,7 @@ from quintet.kernel.errors import QuintetError
 from quintet.sdk.identity_file import create_identity
 from quintet.sdk.server import Server
 
-ROUND_SECONDS, MINIMUM, PATIENCE = 20, 15, 180
+ROUND_SECONDS, MINIMUM, PATIENCE = 45, 15, 360
 FALLING_SILENT = {"hospital-05": "advertise", "hospital-11": "share", "hospital-17": "mask"}
 """Three that are killed: after which round's message."""
 

@@ -59,6 +59,7 @@ def watched(room: Room, job: str, progress: Listener, pace: Pace) -> Iterator[St
         now = of_status(job, status)
         if now != last:
             progress(now)
+        if last is None or now.stage != last.stage:  # not for each owner that comes: all the others would ask at once
             pace.begin_anew()
         last = now
         if status["status"] == "FAILED":
