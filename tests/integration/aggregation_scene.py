@@ -131,11 +131,13 @@ class Room:
         return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in found}
 
 
-def until(found: Callable[[], Any], patience: float = PATIENCE, pause: float = 0.3) -> Any:
-    """What it gives once that is something."""
+def until(
+    found: Callable[[], Any], patience: float = PATIENCE, pause: float = 0.3, tell: Callable[[], object] = str
+) -> Any:
+    """What it gives once that is something; `tell` says how things stand where it never is."""
     deadline = time.monotonic() + patience
     while not (value := found()):
-        assert time.monotonic() < deadline, "it did not happen"
+        assert time.monotonic() < deadline, f"it did not happen within {patience:.0f} s: {tell()}"
         time.sleep(pause)
     return value
 
@@ -221,6 +223,9 @@ class Few:
     @property
     def sum(self) -> list[Decimal]:
         return [sum(column, Decimal(0)) for column in zip(*map(self.vector, self.names), strict=True)]
+
+    def status(self) -> dict[str, Any]:
+        return self.room.status(self.job)
 
     def owner(self, name: str) -> Owner:
         return Owner(

@@ -151,8 +151,8 @@ def picture(number: int, side: int = 64) -> bytes:
 
 def task_of(job: str) -> psutil.Process:
     """The process that has the job now: `caller#job_id`."""
-    for process in psutil.process_iter(["environ"]):
-        environment = process.info["environ"] or {}
-        if environment.get("QUINTET_JOB_KEY") == job and "main.py" in " ".join(process.cmdline()):
+    for process in psutil.process_iter(["environ", "cmdline"]):
+        environment, command = process.info["environ"] or {}, process.info["cmdline"] or []
+        if environment.get("QUINTET_JOB_KEY") == job and "main.py" in " ".join(command):
             return process
     raise LookupError(f"no process works on {job}")

@@ -4,8 +4,9 @@ knows nothing else; then whatever of the server dies.
 
 import json
 import os
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ from quintet.aggregation.secagg.fixed_point import encode
 from quintet.aggregation.vectors import vector
 from tests.clouds import LocalCloud
 from tests.integration.aggregation_scene import (
+    PATIENCE,
     Few,
     Room,
     owner_processes,
@@ -68,6 +70,10 @@ MISSING = {"hospital-05", "hospital-11"}
 """The third has left its masked vector, and is in the sum: dead owners' masks are put together by the others."""
 
 ROUND_SECONDS = 30.0
+TWENTY_COME = 480.0
+"""Seconds for twenty processes to start on a busy machine and for two rounds to wait for their dead."""
+
+pytestmark = pytest.mark.timeout(1200)  # the first test waits for the cloud and for the twenty
 PLANTED, SUM = "planted", "sum"
 KILLS = {"api": 5, "aggregate": 2}
 
@@ -115,11 +121,23 @@ def summed(room: Room, tmp_path_factory: pytest.TempPathFactory) -> Summed:
     search = Search(room.endpoints, room.cloud.folder, Needles(values))
     names = [one.name for one in known]
     with owner_processes(room, folder, job, names, SILENT_AFTER, ROUND_SECONDS) as processes:
-        until(lambda: room.round(job) in {"confirm", "unmask", "COMPLETED", "FAILED", "COMPUTING"})
-        assert room.round(job) == "confirm", room.status(job)
+        until(partial(is_to_confirm, room, job), TWENTY_COME, tell=lambda: stand(room, job, processes))
         during = search.look("redis", "objects", "rows", "queues")
-        codes = {name: process.wait(240) for name, process in processes.items()}
+        codes = {name: process.wait(PATIENCE) for name, process in processes.items()}
     return Summed(job, known, room.status(job), codes, during)
+
+
+def is_to_confirm(room: Room, job: str) -> bool:
+    """Whether the masked vectors are there and not yet unmasked."""
+    status = room.status(job)
+    assert status.get("status") not in {"COMPLETED", "FAILED"}, status
+    return str((status.get("aggregation") or {}).get("round")) == "confirm"
+
+
+def stand(room: Room, job: str, processes: Mapping[str, "subprocess.Popen[str]"]) -> str:
+    """How the job stands, and with which exit codes owners have ended."""
+    ended = {name: process.returncode for name, process in processes.items() if process.poll() is not None}
+    return f"{room.status(job)}; ended: {ended}"
 
 
 def test_the_sum_is_that_of_the_survivors_digit_for_digit(summed: Summed) -> None:
@@ -154,8 +172,8 @@ def test_the_statistics_are_numpys_over_the_survivors_records(summed: Summed) ->
 
 
 def test_the_results_endpoint_and_the_file_have_it(summed: Summed, room: Room) -> None:
-    posted = until(lambda: room.results.of(summed.job))
-    files = until(lambda: room.files(summed.job))
+    posted = until(lambda: room.results.of(summed.job), tell=partial(room.status, summed.job))
+    files = until(lambda: room.files(summed.job), tell=partial(room.status, summed.job))
     assert len({one.key for one in posted} | {""}) == 2, "one idempotency key"
     assert len({one.body for one in posted}) == 1
     told = json.loads(posted[0].body)
@@ -174,7 +192,8 @@ def found(summed: Summed, room: Room) -> Finds:
     assert min(map(len, owners.values())) >= FEWEST
     planted = [Decimal(f"{7000 + number}.{918273 + number}") for number in range(40)]
     grave = give_away(room, planted)
-    until(lambda: has_failed(room, f"given-away-{plain(planted[0])}"), pause=2)
+    given_away = f"given-away-{plain(planted[0])}"
+    until(partial(has_failed, room, given_away), pause=2, tell=partial(room.status, given_away))
     needles = Needles({**owners, SUM: telling(summed.output), PLANTED: planted})
     search = Search(room.endpoints, room.cloud.folder, needles)
     found = search.look(*KEPT, *(MEMORY if may_look_into(room.cloud.folder) else ()))
@@ -239,9 +258,9 @@ def test_two_last_clients_at_once_start_one_session(room: Room) -> None:
         last = [(job, client) for job in jobs for client in ("c", "d")]
         assert list(threads.map(lambda pair: report(*pair), last)) == [200] * len(last)
     for job in jobs:
-        assert until(partial(sessions_of, room, job)) == 1
+        assert until(partial(sessions_of, room, job), tell=partial(room.status, job)) == 1
     for job in jobs:
-        until(partial(has_failed, room, job), pause=2)
+        until(partial(has_failed, room, job), pause=2, tell=partial(room.status, job))
         assert sessions_of(room, job) == 1
 
 
@@ -270,8 +289,8 @@ def test_functions_are_killed_in_the_midst_and_the_job_ends_all_the_same(room: R
     killer.start()
     try:
         gave = [few.give(name) for name in few.names]
-        until(lambda: room.swept(all(one.done() for one in gave)), pause=2)
-        until(lambda: room.results.of(few.job))
+        until(lambda: room.swept(all(one.done() for one in gave)), pause=2, tell=few.status)
+        until(lambda: room.results.of(few.job), tell=few.status)
         for process in functions(room.cloud.folder, "-deliver"):
             process.send_signal(SIGKILL)  # it waits for an answer
     finally:
@@ -281,9 +300,11 @@ def test_functions_are_killed_in_the_midst_and_the_job_ends_all_the_same(room: R
     assert killed == KILLS
     for one in gave:
         assert [Decimal(text) for text in one.result()["jobInfo"]["finalResult"]["computationOutput"]] == few.sum
-    posted = until(lambda: room.swept(len(room.results.of(few.job)) > 1) and room.results.of(few.job), pause=3)
+    posted = until(
+        lambda: room.swept(len(room.results.of(few.job)) > 1) and room.results.of(few.job), pause=3, tell=few.status
+    )
     assert len({(one.key, one.body) for one in posted}) == 1, "told again as the very same"
-    assert len(until(lambda: room.files(few.job))) == 1
+    assert len(until(lambda: room.files(few.job), tell=few.status)) == 1
 
 
 def kill_the_busy(room: Room, wanted: dict[str, int], killed: dict[str, int], over: Event) -> None:
@@ -304,15 +325,19 @@ def kill_the_busy(room: Room, wanted: dict[str, int], killed: dict[str, int], ov
 def test_redis_dies_and_comes_back_empty_in_mid_job(room: Room, tmp_path: Path) -> None:
     few = Few(room, tmp_path, f"emptied-{uuid4().hex[:8]}", ["ra", "rb", "rc"])
     gave = [few.give("ra"), few.give("rb")]
-    until(lambda: room.status(few.job).get("progress", {}).get("doneCount") == 2)
+    until(lambda: few.status().get("progress", {}).get("doneCount") == 2, tell=few.status)
     os.kill(pid_of(room.cloud.folder, "redis"), SIGKILL)
     gave.append(few.give("rc"))
-    until(lambda: room.status(few.job)["status"] in {"AGGREGATING", "COMPLETED"})
+    until(lambda: few.status()["status"] in {"AGGREGATING", "COMPLETED"}, tell=few.status)
     restart_redis(room)
     outputs = [one.result(240)["jobInfo"]["finalResult"]["computationOutput"] for one in gave]
     assert [[Decimal(text) for text in output] for output in outputs] == [few.sum] * 3
     with Redis.from_url(str(room.endpoints.redis), decode_responses=True) as redis:
-        told = until(lambda: room.swept("finalResult" in (known := redis.hgetall(f"job:{few.job}"))) and known, pause=2)
+        told = until(
+            lambda: room.swept("finalResult" in (known := redis.hgetall(f"job:{few.job}"))) and known,
+            pause=2,
+            tell=few.status,
+        )
         assert (told["doneCount"], told["totalClients"]) == ("3", "3")
         assert json.loads(told["finalResult"])["computationOutput"] == outputs[0]
         assert redis.smembers(f"job:{few.job}:updatedClients") == {"ra", "rb", "rc"}

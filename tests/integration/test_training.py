@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from infra.local import rabbitmq_debian
+from infra.local.broker import Broker
 from infra.local.cloud import ROOT, Cloud
 from infra.local.endpoints import Endpoints
 from infra.local.folder import Folder
@@ -22,6 +23,7 @@ from infra.local.ports import Ports
 from infra.local.progress import Progress
 from infra.local.stack import Aws
 from quintet.training.jobs import LEASE
+from tests.brokers import TestBroker
 from tests.clouds import LocalCloud
 from tests.integration.backend import PATIENCE, Backend, dataset, picture, task_of, training
 
@@ -186,17 +188,23 @@ def test_a_task_that_is_asked_to_go_leaves_a_checkpoint_and_another_goes_on(back
     assert (done["type"], backend.epochs("asked-to-go")) == ("training_completed", [1, 2, 3, 4])
 
 
-def test_a_broker_that_is_killed_and_restarted_loses_no_update(backend: Backend, collection: LocalCloud) -> None:
+@pytest.fixture
+def broker(backend: Backend, collection: LocalCloud) -> Iterator[TestBroker]:
+    """The collection's own, to be killed; it runs again for whoever comes next, whatever came of the test."""
+    place = Cloud(Folder(collection.folder), Ports(Progress(), always_free=True), Progress(), ROOT / "template.yaml")
+    if rabbitmq_debian.NAME not in place.processes.records():
+        pytest.skip("this broker may not be killed: it is not one of Debian's package, started by the tests")
+    own = TestBroker(place, Broker(backend.url, ""))
+    yield own
+    own.restart()
+
+
+def test_a_broker_that_is_killed_and_restarted_loses_no_update(backend: Backend, broker: TestBroker) -> None:
     backend.train("no-broker", epochs=8, script_seconds=2)
     backend.until("no-broker", "epoch_update")
-    place = Cloud(Folder(collection.folder), Ports(Progress(), always_free=True), Progress(), ROOT / "template.yaml")
-    record = place.processes.records().get(rabbitmq_debian.NAME)
-    if record is None or (broker := record.process()) is None:
-        pytest.skip("this broker may not be killed: it is not one of Debian's package, started by the tests")
-    for member in [*broker.children(recursive=True), broker]:
-        member.kill()
+    broker.kill()
     time.sleep(5)
-    rabbitmq_debian.start(place)
+    broker.restart()
     assert backend.outcome("no-broker")["type"] == "training_completed"
     assert backend.epochs("no-broker") == list(range(1, 9))
 

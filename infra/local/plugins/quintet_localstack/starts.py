@@ -7,7 +7,7 @@ from typing import TypeVar
 
 Made = TypeVar("Made")
 
-LONGEST = 10.0
+LONGEST = 20.0
 """Seconds that a start takes a place for. One that takes longer waits for something, perhaps for another start."""
 
 
