@@ -18,7 +18,7 @@ from infra.local.ports import HOST
 from infra.local.workers import Commands, commands
 
 NAME = "localstack"
-PATIENCE = 60.0  # seconds
+PATIENCE = 180.0  # seconds
 
 
 def start(cloud: Cloud, redis: str | None, broker: Broker | None) -> tuple[str, bool]:

@@ -13,7 +13,7 @@ from infra.local.folder import read_json, write_json
 from infra.local.ports import HOST
 
 NAME = "mlflow"
-PATIENCE = 90.0  # seconds: the first start migrates the database
+PATIENCE = 240.0  # seconds: the first start migrates the database
 
 
 def start(cloud: Cloud) -> str:

@@ -18,7 +18,7 @@ from infra.local.ports import HOST, answers, free, is_free
 NAME = "rabbitmq"
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 POLICY = Path("/usr/sbin/policy-rc.d")
-PATIENCE = 60.0  # seconds
+PATIENCE = 180.0  # seconds
 
 
 def available(cloud: Cloud) -> bool:

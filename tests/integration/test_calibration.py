@@ -6,6 +6,7 @@ import random
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,7 @@ from tests.integration.calibration_servers import download, metric, parquet_of, 
 
 DYING = Path(__file__).with_name("dying_calibrator.py")
 PREFIX = "Calibration Experiment for MNIST"
+GENERATIONS = list(zip(SHAPES, cycle(["new_client", "newClient"]), strict=False))
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +80,7 @@ def quiet(
 
 
 class TestUndisturbed:
-    @pytest.mark.parametrize("package", ["new_client", "newClient"])
-    @pytest.mark.parametrize("shape", SHAPES)
+    @pytest.mark.parametrize(("shape", "package"), GENERATIONS)
     def test_each_generation_of_clients_is_served(self, quiet: Quiet, shape: str, package: str) -> None:
         client = f"{shape} {package}".replace(" ", "-")
         inputs_queue, outputs_queue = [f"{client}.key"] * 2 if shape == "one queue" else queues_of(client)
@@ -154,9 +155,12 @@ class TestUndisturbed:
 
 
 class TestWorkersThatDie:
-    @pytest.mark.parametrize("moment", [1, 3, 6, 8, 11, 14, 18, 22])
+    @pytest.mark.parametrize("moment", [1, 6, 11, 18, 22])
     def test_another_goes_on_from_whatever_write(self, pair: Pair, moment: int) -> None:
-        """Of 22 steps or more: the registration, the journal, acknowledgements, the end, the files of it."""
+        """Of 22 steps or more: the registration, the journal, acknowledgements, the end, the files of it.
+
+        Every step is died at in tests/calibration/test_calibrator.py, where nothing is a process.
+        """
         client, found = f"dies-at-{moment}", some_batches(8, seed=moment)
         dying = pair.scene.workers.launch({"DIES_AT": str(moment)}, DYING)
         pair.scene.send(client, found)

@@ -47,3 +47,14 @@ def test_a_header_may_be_the_requests_own() -> None:
     answer = Answer(413, {"access-control-allow-origin": "method.request.header.Origin", "x": "1"}, "{}")
     assert answer.headers_for({"Origin": "http://a"}) == {"access-control-allow-origin": "http://a", "x": "1"}
     assert answer.headers_for({}) == {"x": "1"}
+
+
+def test_both_headers_and_body_may_name_the_request() -> None:
+    response = {
+        "statusCode": "413",
+        "responseTemplates": {"application/json": '{"correlation_id":"$context.requestId","stage":"$context.stage"}'},
+        "responseParameters": {"gatewayresponse.header.X-Correlation-ID": "context.requestId"},
+    }
+    told = answer_of(response, TOO_LARGE).of("one")
+    assert told.headers["x-correlation-id"] == "one"
+    assert json.loads(told.body) == {"correlation_id": "one", "stage": ""}
