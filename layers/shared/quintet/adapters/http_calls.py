@@ -41,7 +41,7 @@ class HttpCalls:
 
     def get(self, url: str, *, headers: Mapping[str, str] | None = None, seconds: float) -> Answer:
         with _answering(Request("GET", url, None, headers or {}), seconds, None) as answer:
-            return Answer(answer.status, _body(answer))
+            return Answer(answer.status, _body(answer), _headers_of(answer))
 
     def post(
         self,
@@ -53,7 +53,7 @@ class HttpCalls:
         addresses: Sequence[str] | None = None,
     ) -> Answer:
         with _answering(Request("POST", url, body, headers or {}), seconds, addresses) as answer:
-            return Answer(answer.status, _body(answer))
+            return Answer(answer.status, _body(answer), _headers_of(answer))
 
 
 def addresses_of(host: str, port: int) -> list[str]:
@@ -173,6 +173,11 @@ def _login(url: SplitResult) -> dict[str, str]:
         return {}
     pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
     return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+
+
+def _headers_of(answer: HTTPResponse) -> Mapping[str, str]:
+    names = {name.lower() for name in answer.headers}
+    return {name: ", ".join(answer.headers.get_all(name) or ()) for name in names}
 
 
 def _body(answer: HTTPResponse) -> bytes:

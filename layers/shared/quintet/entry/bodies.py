@@ -59,12 +59,16 @@ def checked(model: type[Model], given: Any) -> Model:
 
 def json_or_form(json: type[BaseModel], form: type[BaseModel]) -> dict[str, Any]:
     """What a route's `openapi_extra` says of its body."""
-    schemas = {"application/json": _in_one_piece(json), "multipart/form-data": _in_one_piece(form)}
-    return {"requestBody": {"required": True, "content": {kind: {"schema": one} for kind, one in schemas.items()}}}
+    one_piece = {
+        "application/json": in_one_piece(json.model_json_schema()),
+        "multipart/form-data": in_one_piece(form.model_json_schema()),
+    }
+    return {"requestBody": {"required": True, "content": {kind: {"schema": one} for kind, one in one_piece.items()}}}
 
 
-def _in_one_piece(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema()
+def in_one_piece(schema: dict[str, Any]) -> dict[str, Any]:
+    """A JSON Schema without references, as it stands in an OpenAPI document."""
+    schema = dict(schema)
     return cast("dict[str, Any]", _inlined(schema, schema.pop("$defs", {})))
 
 

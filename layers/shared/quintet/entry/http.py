@@ -13,6 +13,7 @@ CORS; large bodies by upload (entry.uploads), long work as jobs (entry.deferral)
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from fastapi import FastAPI, Request
@@ -25,13 +26,16 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
-from quintet.entry.answers import ErrorBody, answer_to, detail_body
+from quintet.entry.admission import Admitted
+from quintet.entry.answers import ErrorBody, ErrorForm, answer_to, detail_body
 from quintet.entry.caller import Gate
-from quintet.entry.deferral import Deferral, Deferrals, job_routes
+from quintet.entry.deferral import Deferral
 from quintet.entry.described import DescribedApp, Problem
 from quintet.entry.forms import SVG
 from quintet.entry.identity import CallerFirst, known_caller
-from quintet.entry.observation import ANSWERED_ERRORS, CORRELATION_HEADER, Observation, OnAnswer
+from quintet.entry.jobs import Deferrals, job_routes
+from quintet.entry.manners import HOUSE_MANNERS, Manners
+from quintet.entry.observation import ANSWERED_ERRORS, CORRELATION, CORRELATION_HEADER, Observation, OnAnswer
 from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
 from quintet.kernel.errors import QuintetError
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
@@ -51,7 +55,7 @@ class HttpRoom(Protocol):
     def warm(self) -> None: ...
 
 
-def http_app(
+def http_app(  # noqa: PLR0913 - each is said by name
     title: str,
     *,
     room: Callable[[], HttpRoom],
@@ -60,12 +64,14 @@ def http_app(
     error_body: ErrorBody = detail_body,
     error_model: type[BaseModel] = Problem,
     on_answer: OnAnswer | None = None,
+    manners: Manners = HOUSE_MANNERS,
 ) -> FastAPI:
     """A FastAPI app for one room; `room` is called first when a request needs it, never at import.
 
     `error_body` gives errors the room's own form and `error_model` describes it; `on_answer` is told the status and
-    milliseconds of each answer.
+    milliseconds of each answer; `manners` say what else this room's door does in its own way.
     """
+    errors = replace(manners.errors, body=error_body) if error_body is not detail_body else manners.errors
     app = DescribedApp(
         title=title,
         version=version,
@@ -76,17 +82,21 @@ def http_app(
         redirect_slashes=False,  # a redirect would believe the Host header and lose a stage's name
     )
     app.error_model = error_model
+    app.manners = manners
     app.router.route_class = CallerFirst
     app.state.room = room
-    _answer_errors(app, error_body)
+    app.state.errors = errors
+    _answer_errors(app, errors)
     _show_docs(app)
     app.include_router(upload_routes())
     app.include_router(job_routes())
     app.add_middleware(UploadedBodies, room=room)
-    app.add_middleware(Deferral, room=room)
+    app.add_middleware(Deferral, room=room, paths=manners.deferred)
     if read(PlaceSettings).function:
         app.add_middleware(LargeAnswers, room=room)
-    app.add_middleware(Observation, error_body=error_body, on_answer=on_answer)
+    if manners.admission:
+        app.add_middleware(Admitted, admission=manners.admission)
+    app.add_middleware(Observation, errors=errors, on_answer=on_answer)
     _allow_browsers(app)  # last, hence outermost: errors need its headers too
     return app
 
@@ -99,11 +109,11 @@ def as_lambda(app: FastAPI) -> Callable[[Any, Any], Any]:
     return handler
 
 
-def _answer_errors(app: FastAPI, error_body: ErrorBody) -> None:
+def _answer_errors(app: FastAPI, errors: ErrorForm) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         if isinstance(error, QuintetError):
             request.scope.setdefault(ANSWERED_ERRORS, []).append(error)
-        return answer_to(error, error_body)
+        return answer_to(error, errors, request.scope.get(CORRELATION, ""))
 
     for kind in (QuintetError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, answer)

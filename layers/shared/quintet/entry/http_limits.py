@@ -10,8 +10,9 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quintet.entry.answers import ErrorBody, answer_to
+from quintet.entry.answers import ErrorForm, answer_to
 from quintet.kernel.errors import Overloaded
+from quintet.kernel.ids import new_id
 
 MIB = 1024 * 1024
 
@@ -26,7 +27,7 @@ class Limits:
     requests: int
     megabytes: int
     seconds: float
-    error_body: ErrorBody
+    errors: ErrorForm
     present: int = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,7 +35,7 @@ class Limits:
             await self.app(scope, receive, send)
         elif self.present >= self.requests:
             busy = Overloaded("Too many requests at one time: try again later.")
-            await answer_to(busy, self.error_body)(scope, receive, send)
+            await answer_to(busy, self.errors, new_id())(scope, receive, send)
         else:
             self.present += 1
             try:

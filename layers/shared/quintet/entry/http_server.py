@@ -18,7 +18,7 @@ from aws_lambda_powertools.logging.utils import copy_config_to_registered_logger
 from fastapi import FastAPI
 from typing_extensions import override
 
-from quintet.entry.answers import ErrorBody, detail_body
+from quintet.entry.answers import HOUSE_FORM, ErrorForm
 from quintet.entry.disconnects import Disconnects
 from quintet.entry.http_limits import Limits
 from quintet.entry.tracebacks import where
@@ -49,11 +49,11 @@ class HttpServer:
         *,
         port: int,
         settings: HttpServerSettings | None = None,
-        error_body: ErrorBody = detail_body,
+        errors: ErrorForm = HOUSE_FORM,
     ) -> None:
         self._settings = settings or read(HttpServerSettings)
         self._log = logger(f"{read(PlaceSettings).room}-rest")
-        self._server = _Server(_config(_guarded(app, self._settings, error_body), self._settings))
+        self._server = _Server(_config(_guarded(app, self._settings, errors), self._settings))
         self._listening = _listen(self._settings, port)
         self.port: int = self._listening.getsockname()[1]
         self._thread: Thread | None = None
@@ -97,9 +97,9 @@ class _Server(uvicorn.Server):
         self.ready.set()
 
 
-def _guarded(app: FastAPI, settings: HttpServerSettings, error_body: ErrorBody) -> Disconnects:
+def _guarded(app: FastAPI, settings: HttpServerSettings, errors: ErrorForm) -> Disconnects:
     megabytes = read(HttpSettings).upload_limit_mb
-    return Disconnects(Limits(app, settings.requests, megabytes, settings.body_seconds, error_body))
+    return Disconnects(Limits(app, settings.requests, megabytes, settings.body_seconds, errors))
 
 
 def _config(app: Disconnects, settings: HttpServerSettings) -> uvicorn.Config:
@@ -113,6 +113,7 @@ def _config(app: Disconnects, settings: HttpServerSettings) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
+        proxy_headers=False,  # a client's address is where it calls from, not what it says of itself
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         ssl_certfile=certificate,
         ssl_keyfile=key,

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 from fastapi import Request, Response, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
-from fastapi.security import APIKeyHeader
+from fastapi.security import APIKeyHeader, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
+from quintet.entry.bearer import BearerGate, bearer_of
 from quintet.entry.caller import Caller
 from quintet.entry.iam import IamGate, signer_of
 
@@ -21,9 +22,14 @@ API_KEY = APIKeyHeader(
     description="One of the keys of this deployment. One that asks for no keys takes requests without it.",
 )
 
+BEARER = HTTPBearer(
+    auto_error=False,
+    description="A token that logging in gives. A deployment whose doors are open takes requests without it.",
+)
+
 
 def caller_of(request: Request) -> Caller:
-    """The caller that a job remembers, else the one whose `X-API-Key` the request carries, or who signed it.
+    """The caller that a job remembers, else the one whose `X-API-Key` or token the request carries, or who signed it.
 
     Raises Unauthenticated or PermissionDenied.
     """
@@ -33,6 +39,8 @@ def caller_of(request: Request) -> Caller:
     gate = request.app.state.room().gate
     if isinstance(gate, IamGate):
         return gate.recognise(signer_of(request.scope))
+    if isinstance(gate, BearerGate):
+        return gate.identify(bearer_of(request.headers.get("authorization")))
     caller = gate.identify(request.headers.get(API_KEY.model.name))
     assert isinstance(caller, Caller)
     return caller

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from quintet.entry.answers import ErrorBody, answer_to
+from quintet.entry.answers import ErrorForm, answer_to
 from quintet.entry.tracebacks import where
 from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import Overloaded, QuintetError
@@ -17,6 +17,9 @@ from quintet.kernel.log import logger
 from quintet.kernel.settings import PlaceSettings, read
 
 CORRELATION_HEADER = "X-Correlation-ID"
+
+CORRELATION = "quintet.correlation_id"
+"""Where a request's scope carries its correlation id."""
 
 ANSWERED_ERRORS = "quintet.answered_errors"
 """Where a request's scope collects the errors of the house that were answered further in, to be logged here."""
@@ -28,9 +31,9 @@ OnAnswer = Callable[[int, float], None]
 class Observation:
     """ASGI middleware. Neither bodies nor query strings are logged: they may be health data."""
 
-    def __init__(self, app: ASGIApp, error_body: ErrorBody, on_answer: OnAnswer | None = None) -> None:
+    def __init__(self, app: ASGIApp, errors: ErrorForm, on_answer: OnAnswer | None = None) -> None:
         self._app = app
-        self._error_body = error_body
+        self._errors = errors
         self._on_answer = on_answer or (lambda status, milliseconds: None)
 
     @cached_property
@@ -46,7 +49,7 @@ class Observation:
             await self._app(scope, receive, send)
             return
         correlation = correlation_id(Headers(scope=scope).get(CORRELATION_HEADER))
-        scope["quintet.correlation_id"] = correlation
+        scope[CORRELATION] = correlation
         answered: list[QuintetError] = scope.setdefault(ANSWERED_ERRORS, [])
         started, status = stopwatch(), 0
 
@@ -62,7 +65,7 @@ class Observation:
         except Exception as error:
             self._log_error(error, correlation)
             if status == 0:
-                await answer_to(error, self._error_body)(scope, receive, send_with_correlation)
+                await answer_to(error, self._errors, correlation)(scope, receive, send_with_correlation)
         for told in answered:
             self._log_error(told, correlation)
         self._tell(scope, status, 1000 * (stopwatch() - started))
@@ -87,7 +90,7 @@ class Observation:
                 "route": route,
                 "status": status,
                 "duration_ms": round(milliseconds, 1),
-                "correlation_id": scope["quintet.correlation_id"],
+                "correlation_id": scope[CORRELATION],
             },
         )
         if self._place.function:

@@ -1,7 +1,7 @@
 """Calls to other services over HTTP. Adapters play `Calls`; tests/contract holds them to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 ANSWER_BYTES = 64 * 1024 * 1024
@@ -10,10 +10,15 @@ ANSWER_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Answer:
-    """`body` is as much of it as came: a sender that breaks off has answered all the same."""
+    """`body` is as much of it as came: a sender that breaks off has answered all the same.
+
+    `headers` are by their names in lower case, of several alike all, with commas between; answers are compared
+    without them.
+    """
 
     status: int
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 class Calls(Protocol):

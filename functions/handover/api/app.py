@@ -1,0 +1,6 @@
+"""The handover room over HTTP: API Gateway → the room's routes → the answer."""
+
+from quintet.entry.http import as_lambda
+from quintet.handover.http import app
+
+handler = as_lambda(app)

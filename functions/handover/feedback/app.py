@@ -1,0 +1,6 @@
+"""Feedback over HTTP: API Gateway → the room's routes, with the library that notices drifts → the answer."""
+
+from quintet.entry.http import as_lambda
+from quintet.handover.http import app
+
+handler = as_lambda(app)

@@ -1,0 +1,1 @@
+"""The handover room: which of the cells that a phone hears should serve it next."""
