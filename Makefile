@@ -3,13 +3,15 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv
-ROOMS ?= glucose,training,calibration,aggregation
+ROOMS ?= glucose,training,calibration,aggregation,handover
 RUNTIME ?= python3.13
+COVERAGE ?= --cov --cov-report=term:skip-covered
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
-.venv/demo: requirements.in constraints.txt layers/runtime/requirements.in layers/inference/requirements.in layers/pictures/requirements.in
+.venv/demo: requirements.in constraints.txt layers/runtime/requirements.in layers/inference/requirements.in layers/pictures/requirements.in \
+  layers/drift/requirements.in layers/drawing/requirements.in layers/learning/requirements.in
 	@echo "setting up the environment of the local cloud (.venv)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet -c constraints.txt uv
@@ -40,8 +42,9 @@ down: .venv/demo  ## stop what `make up` started
 logs: .venv/demo  ## follow the logs of everything
 	@$(BIN)/python -m infra.local logs
 
-test: .venv/dev  ## run all suites that need no more than can be started here
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered $(PYTEST)
+# COVERAGE= runs without; pytest's `--no-cov` beside `--cov` would fail what is marked `no_cover`.
+test: .venv/dev  ## run all suites that need no more than can be started here (PYTEST=tests/local)
+	@$(BIN)/python -m pytest $(COVERAGE) $(PYTEST)
 
 test-containers: .venv/dev  ## run every zip function in a Lambda container
 	@$(BIN)/python -m pytest tests/containers --no-cov -p no:cacheprovider
@@ -113,6 +116,7 @@ images:  ## build the workers' container images, where a Docker engine answers
 	docker build --file gpu_workers/trainer/Dockerfile --tag quintet/trainer:latest .
 	docker build --file gpu_workers/forecaster/Dockerfile --tag quintet/forecaster:latest .
 	docker build --file gpu_workers/calibrator/Dockerfile --tag quintet/calibrator:latest .
+	docker build --file gpu_workers/selector/Dockerfile --tag quintet/selector:latest .
 # the daemon before it:  docker build --tag quintet/snetd --build-arg SHA256=… infra/snetd
 
 forecaster: .venv/demo  ## serve the glucose room alone, on 8000 and 7003 (ONLY=rest, ONLY=grpc)
@@ -120,9 +124,11 @@ forecaster: .venv/demo  ## serve the glucose room alone, on 8000 and 7003 (ONLY=
 
 lock: .venv/demo  ## choose versions anew: constraints.txt and the layers' requirements.txt
 	$(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate requirements-bench.in -o constraints.txt
-	@for layer in runtime inference vision pictures secagg; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
+	@for layer in runtime inference vision pictures secagg drift; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate \
 	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
-	@for worker in calibrator forecaster; do $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
+	@for layer in drawing learning; do $(UV) pip compile --quiet --python-version 3.11 --no-header --no-annotate --no-emit-package numpy \
+	  layers/$$layer/requirements.in -c constraints.txt -o layers/$$layer/requirements.txt; done
+	@for worker in calibrator forecaster selector; do $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-header \
 	  --no-annotate -c constraints.txt infra/local/locks/$$worker.in -o infra/local/locks/$$worker.lock; done
 
 deploy: .venv/demo  ## deploy to AWS: TEMPLATE=template.yaml or infra/<room>.yaml

@@ -35,7 +35,8 @@ def outdated(cloud: Cloud, servers: Servers) -> bool:
 def state(cloud: Cloud, servers: Servers) -> str:
     """Of the sources and of what they are deployed beside."""
     broker = servers.broker.amqp if servers.broker else ""
-    return build.fingerprint(cloud.template, parameters(cloud, servers) | {"": broker})
+    besides = {"broker": broker, "secrets": repr(credentials.given(os.environ))}
+    return build.fingerprint(cloud.template, parameters(cloud, servers) | besides)
 
 
 def forget(cloud: Cloud) -> None:
@@ -83,6 +84,7 @@ def parameters(cloud: Cloud, servers: Servers) -> dict[str, str]:
         "ForecasterPort": str(servers.grpc.get("glucose", 7003)),
         "CalibratorImage": "quintet/calibrator:local" if "calibrator" in workers else "",
         "CalibratorPort": str(servers.grpc.get("calibration", 50051)),
+        "SelectorImage": "quintet/selector:local" if "selector" in workers else "",
         "MaxConcurrentJobs": os.environ.get("MAX_CONCURRENT_JOBS", "2"),
         "EnableApiKeys": os.environ.get("ENABLE_API_KEYS", "false"),
         "CorsOrigins": os.environ.get("CORS_ORIGINS", "*"),
@@ -100,7 +102,19 @@ HANDED_ON = ("TRAIN_REQUEST_QUEUE", "TRAIN_RESULT_QUEUE", "TRAIN_UPDATE_QUEUE", 
              "COORDINATOR_HOST", "COORDINATOR_PORT", "COORDINATOR_POLL_SECONDS", "JOB_DEADLINE_SECONDS",
              "AGGREGATION_DEADLINE_SECONDS", "ROUND_SECONDS", "MINIMUM_COHORT", "RESULTS_API_URL", "RESULTS_SAVE_PATH",
              "ENABLE_API_SENDING", "ENABLE_FILESYSTEM_SAVING", "RESULTS_FORMATS", "RETURN_URL_HOSTS",
-             "DELIVERY_ATTEMPTS", "CENTRALIZED_LOGGING_ENABLED", "CENTRALIZED_LOGGING_PATH")  # fmt: skip
+             "DELIVERY_ATTEMPTS", "CENTRALIZED_LOGGING_ENABLED", "CENTRALIZED_LOGGING_PATH",
+             "AUTH_DISABLED", "JWT_EXPIRES_MINUTES", "JWT_REFRESH_EXPIRES_HOURS", "RATE_LIMIT_PER_MINUTE",
+             "AUTH_MAX_ATTEMPTS", "AUTH_LOCKOUT_SECONDS", "METRICS_AUTH_ENABLED", "METRICS_AUTH_USERNAME",
+             "METRICS_JWT_EXPIRY_SECONDS", "MODEL_PATH", "MODEL_TYPE", "NEIGHBOR_COUNT", "LIGHTGBM_TUNE",
+             "LIGHTGBM_TUNE_N_ITER", "LIGHTGBM_TUNE_CV", "MODEL_BELIEVED_SECONDS", "TRAIN_WAIT_SECONDS",
+             "UE_TRACKING_MAX_UES", "UE_TRACKING_TTL_HOURS", "SIGNAL_WINDOW_SIZE", "POSITION_WINDOW_SIZE",
+             "HANDOVER_MODE", "A3_HYSTERESIS_DB", "A3_TTT_S", "ML_CONFIDENCE_THRESHOLD", "MIN_ANTENNAS_FOR_ML",
+             "MIN_HANDOVER_INTERVAL_S", "MAX_HANDOVERS_PER_MINUTE", "PINGPONG_WINDOW_S", "PINGPONG_CONFIDENCE_BOOST",
+             "PINGPONG_RETURN_CONFIDENCE", "NEF_API_URL", "NEF_USERNAME", "NEF_TIMEOUT_SECONDS",
+             "CIRCUIT_BREAKER_FAILURES", "CIRCUIT_BREAKER_OPEN_SECONDS", "CIRCUIT_BREAKER_SUCCESSES",
+             "CIRCUIT_BREAKER_TIMEOUT_SECONDS", "FEEDBACK_BUFFER_SIZE", "FEEDBACK_HELD_BACK", "DRIFT_WINDOW_SIZE",
+             "DRIFT_THRESHOLD", "DATA_DRIFT_WINDOW_SIZE", "DATA_DRIFT_ALERT", "RETRAIN_COOLDOWN_SECONDS",
+             "RETRAIN_LEASE_SECONDS", "HANDOVER_ANTENNAS", "LOG_FILE")  # fmt: skip
 
 
 def named(variable: str) -> str:

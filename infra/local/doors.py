@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from uuid import uuid4
 
 import httpcore
 import uvicorn
@@ -127,8 +128,9 @@ def passed_on(headers: Iterable[tuple[bytes, bytes]], body: bytes, method: str) 
 
 def shown(answer: Answer, request: Request, close: bool = False) -> Response:
     """`close` where the rest of a refused body is not read."""
-    headers = answer.headers_for(request.headers)
-    return Response(answer.body, answer.status, {**headers, "connection": "close"} if close else headers)
+    told = answer.of(str(uuid4()))
+    headers = told.headers_for(request.headers)
+    return Response(told.body, told.status, {**headers, "connection": "close"} if close else headers)
 
 
 def listener(port: int) -> socket.socket:

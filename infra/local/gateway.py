@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 MB = 1024 * 1024
@@ -11,6 +11,7 @@ BODY_LIMIT = 10 * MB
 EVENT_LIMIT = 6 * MB
 TIMEOUT = 29.0  # seconds
 OF_REQUEST = "method.request.header."
+REQUEST_ID = "context.requestId"
 ENVELOPE = 2048  # bytes: the request context and the keys of a proxy event, about
 
 
@@ -26,6 +27,11 @@ class Answer:
         named = {name: value.removeprefix(OF_REQUEST) for name, value in self.headers.items() if OF_REQUEST in value}
         fixed = {name: value for name, value in self.headers.items() if name not in named}
         return {**fixed, **{name: request[source] for name, source in named.items() if source in request}}
+
+    def of(self, request_id: str) -> "Answer":
+        """As the request of that id is told it."""
+        headers = {name: request_id if value == REQUEST_ID else value for name, value in self.headers.items()}
+        return replace(self, headers=headers, body=self.body.replace(f"${REQUEST_ID}", request_id))
 
 
 TIMED_OUT = Answer(504, {"content-type": "application/json"}, '{"message": "Endpoint request timed out"}')
@@ -84,4 +90,4 @@ def rendered(template: str, message: str) -> str:
     words = {"$context.error.messageString": json.dumps(message), "$context.error.message": message}
     for variable, value in words.items():
         template = template.replace(variable, value)
-    return re.sub(r"\$context\.[\w.]+", "", template)
+    return re.sub(r"\$context\.(?!requestId\b)[\w.]+", "", template)

@@ -55,6 +55,15 @@ ROOMS = {
             example="curl -H 'Content-Type: application/json' {http}/api/update"
             """ -d '{{"jobId": "j1", "clientId": "c1", "totalClients": 3}}'""",
         ),
+        Room(
+            "handover",
+            http=5050,
+            grpc=None,
+            needs=frozenset({"redis"}),
+            example="curl -H 'Content-Type: application/json' {http}/api/login"
+            """ -d '{{"username": "admin", "password": "…"}}'""",
+            workers=frozenset({"selector"}),
+        ),
     ]
 }
 

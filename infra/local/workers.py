@@ -51,11 +51,14 @@ TRAINING = {
     "MALLOC_TRIM_THRESHOLD_": "8000000000",
 }
 
+SELECTING = {"OMP_WAIT_POLICY": "PASSIVE"}
+
 WORKERS = {
     worker.name: worker
     for worker in [
         Worker("calibrator"),
         Worker("forecaster"),
+        Worker("selector", ("torch==2.13.0",), SELECTING),
         Worker("trainer", ("torch==2.13.0", "torchvision==0.28.0"), TRAINING),
     ]
 }

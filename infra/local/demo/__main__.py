@@ -15,7 +15,7 @@ from rich.console import Console
 from infra.local.__main__ import cloud_of
 from infra.local.__main__ import parser as cloud_parser
 from infra.local.cloud import Cloud
-from infra.local.demo import aggregation, calibration, glucose, training
+from infra.local.demo import aggregation, calibration, glucose, handover, training
 from infra.local.demo.aggregation_results import listening
 from infra.local.endpoints import Endpoints
 from infra.local.errors import CloudError
@@ -27,6 +27,7 @@ SHOWS: dict[str, Callable[[Endpoints, Path, Console], None]] = {
     "training": training.show,
     "calibration": calibration.show,
     "aggregation": aggregation.show,
+    "handover": handover.show,
 }
 """What each room shows: given where everything is, a folder for pictures, and the screen."""
 
