@@ -26,7 +26,10 @@ from quintet_localstack.layers import merge
 from tests.house.bundles import Bundle, build_bundles, here, lambda_python
 
 QUEUE_GOAL, HTTP_GOAL, MODEL_GOAL = 300, 400, 550
-LOAD_A_MODEL = {"glucose api", "glucose jobs", "training api", "training inference", "training jobs"}
+LOAD_A_MODEL = {
+    "glucose api", "glucose jobs", "handover api", "handover draw", "handover jobs", "training api",
+    "training inference", "training jobs",
+}  # fmt: skip
 
 MADE_UP = {
     "MAX_CONCURRENT_JOBS": "2",
@@ -46,6 +49,9 @@ MADE_UP = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
+}
+OF_HANDOVER = {"AUTH_USERNAME": "ada", "AUTH_PASSWORD": "made-up"} | {
+    name: name.lower() * 3 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
 }
 CLOSED = {"QUINTET_LOCAL": "false", "ENABLE_API_KEYS": "true"}
 
@@ -120,7 +126,9 @@ def variables(bundle: Bundle, endpoint: str) -> dict[str, str]:
 
 class Secrets(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
-        body = json.dumps({"ARN": "arn", "Name": "keys", "SecretString": "a-key\n"}).encode()
+        asked = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        text = json.dumps(OF_HANDOVER) if "HANDOVER" in asked else "a-key\n"
+        body = json.dumps({"ARN": "arn", "Name": "keys", "SecretString": text}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

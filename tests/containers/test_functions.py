@@ -25,6 +25,10 @@ from tests.house.templates import FUNCTION, Template
 
 EVENTS = sorted(path for path in (ROOT / "tests/events").glob("*/*/*.json") if ".answer" not in path.name)
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/*/app.py"))
+SECRETS = {"AUTH_USERNAME": "ada", "AUTH_PASSWORD": "made-up", "HANDOVER_SECRET_ARN": ""} | {
+    name: name.lower() * 3 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
+}
+"""Of a room that starts with none missing; set where a template names them."""
 PARAMETERS = "LocalMode=true Stage=local Bucket=none Table=none PythonRuntime=python{}"
 
 
@@ -39,11 +43,13 @@ def test_function_answers_in_a_container(event: Path, docker: Engine, image: Lam
     room, folder = event.parts[-3:-1]
     built = build(room, image.python)
     function = logical_name(ROOT / f"infra/{room}.yaml", folder)
+    variables = tmp_path / "variables.json"
+    variables.write_text(json.dumps({"Parameters": SECRETS}))
     started = time.monotonic()
     answer = sam(
         image.python, docker, "local", "invoke", function, "--template-file", built, "--event", event,
         "--skip-pull-image", "--parameter-overrides", PARAMETERS.format(image.python),
-        "--layer-cache-basedir", tmp_path,
+        "--layer-cache-basedir", tmp_path / "layers", "--env-vars", variables,
     )  # fmt: skip
     Progress().say(f"{room} {folder} {event.stem}: {time.monotonic() - started:.1f} s")
     assert_like(json.loads(answer.splitlines()[-1]), json.loads(event.with_suffix(".answer.json").read_text()))

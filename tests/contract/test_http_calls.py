@@ -48,6 +48,8 @@ def serving(certificate: ssl.SSLContext | None = None) -> Iterator[Service]:
             said = self.command.encode()
             self.send_response(int(self.path.split("?")[0].split("/")[-1]))
             self.send_header("Location", "/elsewhere/200")
+            for one in ("first", "second"):
+                self.send_header("X-Said", one)
             self.send_header("Content-Length", str(len(said) if "whole" in self.path else 10**9))
             self.end_headers()
             self.wfile.write(said)
@@ -85,6 +87,15 @@ class CallsContract:
         assert calls.get(f"{service.url}/whole/{status}", seconds=30) == Answer(status, b"GET")
         assert calls.post(f"{service.url}/whole/{status}", b"{}", seconds=30) == Answer(status, b"POST")
 
+    def test_headers_are_told_by_their_names_in_lower_case(self, calls: Calls, service: Service) -> None:
+        for answer in (
+            calls.get(f"{service.url}/whole/307", seconds=30),
+            calls.post(f"{service.url}/whole/307", b"{}", seconds=30),
+        ):
+            assert answer.headers["location"] == "/elsewhere/200"
+            assert answer.headers["x-said"] == "first, second"
+            assert "x-unsaid" not in answer.headers
+
     def test_who_is_not_there_is_unavailable(self, calls: Calls) -> None:
         with pytest.raises(Unavailable):
             calls.get("http://127.0.0.1:9/x", seconds=30)
@@ -98,7 +109,8 @@ class TestMemory(CallsContract):
         def answer(call: Call) -> Answer:
             if ":9/" in call.url:
                 raise Unavailable("the service does not answer")
-            return Answer(int(call.url.split("/")[-1]), call.method.encode())
+            said = {"location": "/elsewhere/200", "x-said": "first, second"}
+            return Answer(int(call.url.split("/")[-1]), call.method.encode(), said)
 
         return MemoryCalls(answer)
 

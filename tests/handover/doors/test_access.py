@@ -1,0 +1,100 @@
+"""The room's own wiring of who may call: what refuses to start, and what a local experiment may leave out."""
+
+from typing import Any
+
+import pytest
+
+from quintet.adapters.argon2_passwords import Argon2Hashes
+from quintet.entry.caller import ANYONE
+from quintet.handover.wiring import HandoverRoom
+from quintet.kernel.errors import Misconfigured, Unauthenticated
+
+WHOLE = {
+    "AUTH_USERNAME": "ada",
+    "AUTH_PASSWORD": "the right one",
+    "JWT_SECRET": "j" * 32,
+    "JWT_REFRESH_SECRET": "r" * 32,
+    "METRICS_API_KEY": "the-api-key",
+    "MODEL_SIGNING_KEY": "k" * 32,
+}
+OTHERS = (
+    "AUTH_DISABLED", "HANDOVER_SECRET_ARN", "METRICS_AUTH_ENABLED", "METRICS_AUTH_USERNAME", "METRICS_AUTH_PASSWORD",
+    "REDIS_URL", "QUINTET_TABLE", "QUINTET_BUCKET", "RATE_LIMIT_PER_MINUTE",
+)  # fmt: skip
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A room with these settings and no others; None leaves one out."""
+
+    def made(**changes: str | None) -> HandoverRoom:
+        for name in (*WHOLE, *OTHERS):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (WHOLE | changes).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        return HandoverRoom()
+
+    return made
+
+
+def test_a_whole_room_starts(room: Any) -> None:
+    room().warm()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_without_one_of_its_secrets_it_refuses_and_names_it(room: Any, name: str) -> None:
+    with pytest.raises(Misconfigured, match=name):
+        room(**{name: None}).warm()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"JWT_SECRET": "change-me"}, "JWT_SECRET"),
+        ({"JWT_REFRESH_SECRET": "change-me"}, "JWT_REFRESH_SECRET"),
+        ({"JWT_REFRESH_SECRET": "j" * 32}, "JWT_REFRESH_SECRET must be another"),
+    ],
+)
+def test_nor_with_a_weak_one(room: Any, wrong: dict[str, str], named: str) -> None:
+    with pytest.raises(Misconfigured, match=named):
+        room(**wrong).warm()
+
+
+def test_a_disabled_door_starts_without_any_and_warns_each_time(room: Any, caplog: pytest.LogCaptureFixture) -> None:
+    without = dict.fromkeys(set(WHOLE) - {"MODEL_SIGNING_KEY"})
+    for _ in range(2):
+        opened = room(AUTH_DISABLED="true", **without)
+        opened.warm()
+        assert opened.gate.identify(None) == opened.gate.identify("nonsense") == ANYONE
+        opened.metrics_gate.admit(None, "192.0.2.7")
+    warnings = [record for record in caplog.records if "AUTH_DISABLED" in record.getMessage()]
+    assert [record.levelname for record in warnings] == ["WARNING"] * 2
+
+
+def test_nobody_logs_in_at_a_disabled_door_without_an_account(room: Any) -> None:
+    opened = room(AUTH_DISABLED="true", AUTH_USERNAME=None, AUTH_PASSWORD=None)
+    with pytest.raises(Unauthenticated):
+        opened.login.log_in("", "", "192.0.2.7")
+
+
+def test_credentials_for_metrics_are_asked_for_where_they_are_set(room: Any) -> None:
+    opened = room(AUTH_DISABLED="true")
+    with pytest.raises(Unauthenticated):
+        opened.metrics_gate.admit(None, "192.0.2.7")
+    opened.metrics_gate.admit("Bearer the-api-key", "192.0.2.7")
+    room(METRICS_AUTH_ENABLED="false", METRICS_API_KEY=None).metrics_gate.admit(None, "192.0.2.7")
+
+
+def test_who_logs_in_is_the_administrator_and_known_by_no_name(room: Any) -> None:
+    whole = room(AUTH_PASSWORD=Argon2Hashes().hashed("the right one"))
+    whole.login.__dict__["spent"] = None
+    caller = whole.gate.identify(whole.login.log_in("ada", "the right one", "192.0.2.7").access)
+    assert caller.administrator
+    assert caller.id.startswith("user-")
+    assert "ada" not in caller.id
+
+
+def test_the_rate_is_the_settings(room: Any) -> None:
+    assert room().pace.per_minute == 100
+    assert room(RATE_LIMIT_PER_MINUTE="7").pace.per_minute == 7
