@@ -84,11 +84,22 @@ $(TRAINER_TESTS)/made: .venv/dev infra/local/locks/trainer.lock requirements-dev
 	  echo "$(CURDIR)/layers/shared" > $$here/quintet.pth
 	@touch $@
 
-test-training: .venv/dev $(TRAINING)/made $(TRAINER_TESTS)/made  ## test what needs torch, each in an environment of its own
+SELECTOR_TESTS := .local/venvs/selector-tests
+$(SELECTOR_TESTS)/made: .venv/dev infra/local/locks/selector.lock requirements-dev.in constraints.txt
+	@$(BIN)/python -m infra.local.workers selector > /dev/null
+	@$(PYTHON) -m venv --clear $(SELECTOR_TESTS)
+	@$(UV) pip install --quiet --python $(SELECTOR_TESTS)/bin/python -c constraints.txt -r requirements-dev.in
+	@here=$$($(SELECTOR_TESTS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	  .local/venvs/selector/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$here/selector.pth && \
+	  echo "$(CURDIR)/layers/shared" > $$here/quintet.pth
+	@touch $@
+
+test-training: .venv/dev $(TRAINING)/made $(TRAINER_TESTS)/made $(SELECTOR_TESTS)/made  ## test what needs torch, each in an environment of its own
 	@$(TRAINING)/bin/python -m pytest tests/glucose/test_forecaster_training.py
 	@$(TRAINER_TESTS)/bin/python -m pytest tests/training/trainer/test_detector.py
+	@$(SELECTOR_TESTS)/bin/python -m pytest tests/handover/models/test_sequence_models.py tests/handover/selector
 
-bench: .venv/bench $(TRAINER_TESTS)/made  ## measure: INIT of every function, accuracy, rates and delays
+bench: .venv/bench $(TRAINER_TESTS)/made $(SELECTOR_TESTS)/made  ## measure: INIT of every function, accuracy, rates and delays
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.init_time
 	@$(BIN)/python -m tests.bench.glucose_accuracy
 	@$(BIN)/python -m tests.bench.glucose_latency
@@ -102,6 +113,9 @@ bench: .venv/bench $(TRAINER_TESTS)/made  ## measure: INIT of every function, ac
 	@$(BIN)/python -m tests.bench.calibration_scale scale --poison 10
 	@$(BIN)/python -m tests.bench.secagg
 	@$(BIN)/python -m tests.bench.aggregation
+	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.handover_predict
+	@$(BIN)/python -m tests.bench.handover_training
+	@OMP_WAIT_POLICY=PASSIVE $(SELECTOR_TESTS)/bin/python -m tests.bench.handover_drives --plot .local/handover_drives.png
 	@PYTHONPATH=infra/local/plugins $(BIN)/python -m tests.bench.inference
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.training_overhead
 	@$(TRAINER_TESTS)/bin/python -m tests.bench.detection_parity

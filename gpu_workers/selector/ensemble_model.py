@@ -1,11 +1,12 @@
-"""The model `ensemble`: the weighted mean of what `lightgbm` and `lstm` say, the weight fitted to what was held out."""
+"""The model `ensemble`: the mean of what `lightgbm` and `lstm` say of each cell.
+
+Both count alike: a weight fitted to what is held out follows its noise, and leaves one member alone to decide.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-
-import numpy as np
 
 from quintet.handover.examples import Example
 from quintet.handover.learning import (
@@ -15,7 +16,6 @@ from quintet.handover.learning import (
     Progress,
     classes,
     judged,
-    log_loss,
     not_ready,
     parted,
     silent,
@@ -23,9 +23,6 @@ from quintet.handover.learning import (
 from quintet.handover.messages import Kind
 from quintet.handover.ranking import check
 from quintet.handover.sights import Look
-
-WEIGHTS = np.linspace(0.1, 0.9, 17)
-"""Of `lightgbm`: neither member is ever alone."""
 
 
 @dataclass
@@ -46,7 +43,6 @@ class Ensemble:
         }
         self._fitted = True
         _, held = parted(examples, seed)
-        self.weight = self._best(held) if held else 0.5
         metrics = judged(self.scores([one.look for one in held]), held)
         more = {"weights": self.weights(), **of_members(fits)}
         return Fit(len(examples), classes(examples), shared_out(fits), metrics, more)
@@ -64,13 +60,6 @@ class Ensemble:
 
     def weights(self) -> dict[str, float]:
         return {"lightgbm": round(self.weight, 2), "lstm": round(1 - self.weight, 2)}
-
-    def _best(self, held: Sequence[Example]) -> float:
-        """The least log loss; the first of equal ones."""
-        looks, answers = [one.look for one in held], [one.answer for one in held]
-        trees, sequences = self.lightgbm.scores(looks), self.lstm.scores(looks)
-        losses = [log_loss(mixed(trees, sequences, weight), answers) for weight in WEIGHTS]
-        return round(float(WEIGHTS[int(np.argmin(losses))]), 2)
 
 
 def mixed(first: Sequence[Floats], second: Sequence[Floats], weight: float) -> list[Floats]:

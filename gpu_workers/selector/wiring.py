@@ -20,7 +20,7 @@ from quintet.handover.ranking import Ranking
 from quintet.handover.runs import Run
 from quintet.handover.settings import Models, Server
 from quintet.handover.training import TrainingPlace, train
-from quintet.handover.wiring import HandoverRoom
+from quintet.handover.wiring import HandoverRoom, handover
 from quintet.kernel.log import logger
 from quintet.kernel.settings import HttpServerSettings, read
 
@@ -37,7 +37,7 @@ class SelectorTask:
     """A training waits so long for another one's end, before it looks again; and PATIENCE times."""
     PATIENCE: ClassVar[int] = 240
 
-    room: HandoverRoom = field(default_factory=HandoverRoom)
+    room: HandoverRoom = field(default_factory=handover)
 
     @cached_property
     def log(self) -> Logger:

@@ -17,7 +17,9 @@ ENVELOPE = 2048  # bytes: the request context and the keys of a proxy event, abo
 
 @dataclass(frozen=True)
 class Answer:
-    """A gateway's own response; a header's value may name one of the request's: method.request.header.Origin."""
+    """A gateway's own response. A header's value may name one of the request's (method.request.header.Origin), and
+    both it and the body may name the request's id.
+    """
 
     status: int
     headers: dict[str, str]

@@ -25,12 +25,13 @@ Commands = dict[str, list[str]]
 @dataclass(frozen=True)
 class Worker:
     """`first` is installed by pip, in this order, before the lock, which holds nothing of it; in `variables`,
-    `{home}` is the environment's folder.
+    `{home}` is the environment's folder. One `at_need` has its environment made when its first task starts.
     """
 
     name: str
     first: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
+    at_need: bool = False
 
     @property
     def lock(self) -> Path:
@@ -58,7 +59,7 @@ WORKERS = {
     for worker in [
         Worker("calibrator"),
         Worker("forecaster"),
-        Worker("selector", ("torch==2.13.0",), SELECTING),
+        Worker("selector", ("torch==2.13.0",), SELECTING, at_need=True),
         Worker("trainer", ("torch==2.13.0", "torchvision==0.28.0"), TRAINING),
     ]
 }
@@ -68,7 +69,13 @@ def commands(cloud: Cloud) -> Commands:
     """By image; what the user's QUINTET_WORKERS (JSON, of the same form) names is run instead of ours."""
     given: Commands = json.loads(os.environ.get("QUINTET_WORKERS") or "{}")
     ours = [worker for worker in needed(chosen(cloud.rooms)) if image(worker) not in given]
-    return {image(worker): command(environment(cloud, worker), worker) for worker in ours} | given
+    return {image(worker): program(cloud, worker) for worker in ours} | given
+
+
+def program(cloud: Cloud, worker: Worker) -> list[str]:
+    if worker.at_need:
+        return [sys.executable, str(HERE / "worker_at_need.py"), worker.name]
+    return command(environment(cloud, worker), worker)
 
 
 def command(python: Path, worker: Worker) -> list[str]:
@@ -112,10 +119,14 @@ def make(cloud: Cloud, target: Path, worker: Worker) -> None:
 PIP = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
 
 
-def main() -> None:
+def made(worker: Worker) -> Path:
+    """The interpreter of the worker's environment in the checkout's own folder."""
     progress = Progress()
-    cloud = Cloud(folder=Folder(ROOT / ".local"), ports=Ports(progress), progress=progress)
-    print(environment(cloud, WORKERS[sys.argv[1]]))
+    return environment(Cloud(folder=Folder(ROOT / ".local"), ports=Ports(progress), progress=progress), worker)
+
+
+def main() -> None:
+    print(made(WORKERS[sys.argv[1]]))
 
 
 if __name__ == "__main__":

@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 from quintet.cli.handover_drives import NEIGHBOUR
+from quintet.handover.examples import Example
 from quintet.handover.learning import Model
-from quintet.handover.sights import Look
+from quintet.handover.sights import Look, Sight
 from tests.bench.drives import (
     SERVED,
     Played,
@@ -74,13 +74,13 @@ def a3(hysteresis: float, time_to_trigger: float = A3_TIME_TO_TRIGGER_S) -> Poli
     return policy
 
 
-def better(sight: Any, look: Look) -> float:
+def better(sight: Sight, look: Look) -> float:
     """dB by which the cell that does not serve in `look` is the stronger one."""
     powers = {one.cell: one.rsrp for one in sight.candidates}
     if len(powers) < 2 or sight.serving != look.sight.serving:
         return float("-inf")
     others = [power for cell, power in powers.items() if cell != sight.serving]
-    return max(others) - powers.get(sight.serving, float("inf"))
+    return max(others) - sight.reference().rsrp
 
 
 def share_of(model: Model) -> Share:
@@ -128,7 +128,7 @@ def trained(learnt: Sequence[Stretch], console: Console) -> Iterator[tuple[str, 
         yield name, model
 
 
-def goes(example: Any) -> bool:
+def goes(example: Example) -> bool:
     return bool(example.look.sight.candidates[example.answer].cell == NEIGHBOUR)
 
 
@@ -139,9 +139,10 @@ def models() -> dict[str, Model]:
 
     found: dict[str, Model] = {"lightgbm": Ranking(LightgbmTrees()), "online": Online()}
     if find_spec("torch"):
-        from gpu_workers.selector.models import ensemble, lstm
+        from gpu_workers.selector.ensemble_model import Ensemble
+        from gpu_workers.selector.sequence_model import SequenceRanking
 
-        found |= {"lstm": lstm(), "ensemble": ensemble()}
+        found |= {"lstm": SequenceRanking(), "ensemble": Ensemble(Ranking(LightgbmTrees()), SequenceRanking())}
     return found
 
 

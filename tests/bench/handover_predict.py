@@ -49,6 +49,7 @@ SETTINGS = {
     "AUTH_PASSWORD": "a password of the bench",
     "JWT_SECRET": SECRET,
     "JWT_REFRESH_SECRET": "r" * 32,
+    "HANDOVER_SECRET_ARN": "",
     "METRICS_API_KEY": "m" * 32,
     "MODEL_SIGNING_KEY": "s" * 32,
     "RATE_LIMIT_PER_MINUTE": str(10**9),

@@ -40,6 +40,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handover]:
     made.cloud.up("--rooms", "handover", **made.settings())
     with emulator(made.nef_port):
         yield made
+    made.http.close()
     made.cloud.run("down")
 
 
@@ -54,6 +55,7 @@ def crowd(room: Handover, number: int, query: str = "") -> list[Answer]:
     def one(ue: int) -> Answer:
         return room.predicted(hearing(f"{UE}{ue:05d}", antenna_1=-95, antenna_2=-80 - ue % 3, AAAAA1001=-99), query)
 
+    room.forgive()
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return list(threads.map(one, range(number)))
 
@@ -198,7 +200,7 @@ def test_a_long_collection_is_a_job(room: Handover) -> None:
     answer = room.ask("POST", "/api/collect-data", json={"duration": 20, "interval": 5})
     assert answer.status_code == 202, answer.text
     url = answer.url.join(answer.headers["Location"])
-    assert until(lambda: room.job(url)["progress"], tell=partial(room.job, url))["looks"] >= 1
+    assert until(lambda: room.job(url).get("progress"), tell=partial(room.job, url))["looks"] >= 1
     ended = room.followed(answer)
     assert (ended.status_code, ended.json()["trainable"]) == (200, True), ended.text
 

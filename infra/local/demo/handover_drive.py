@@ -1,6 +1,6 @@
 """A simulated drive past the original's three antennas, and samples of other drives to train on.
 
-python -m infra.local.demo.handover_drive drive.json                 # one UE, 56 moments, as `collect` would write it
+python -m infra.local.demo.handover_drive drive.json                 # one UE, 52 moments, as `collect` would write it
 python -m infra.local.demo.handover_drive samples.json --samples 2000
 """
 
@@ -45,10 +45,16 @@ def as_json(samples: Sequence[TrainingSample]) -> str:
     return json.dumps([one.model_dump(mode="json", exclude_none=True) for one in samples])
 
 
+def count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number of samples: give 1 or more")
+    return int(text)
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("file", type=Path)
-    arguments.add_argument("--samples", type=int, default=0, help="so many samples of other drives instead")
+    arguments.add_argument("--samples", type=count, metavar="N", help="N samples of other drives instead")
     given = arguments.parse_args()
     samples = drawn(np.random.default_rng(SEED), samples=given.samples) if given.samples else drive()
     given.file.write_text(as_json(samples))

@@ -37,6 +37,16 @@ def test_presets_are_the_originals() -> None:
     assert wanted(service_type="urllc") == PRESETS["urllc"]
 
 
+@pytest.mark.parametrize("value", [10**400, float("nan"), float("inf"), -(10**13), True, "5", None, [5]])
+def test_what_no_requirement_can_be_asks_for_nothing(value: object) -> None:
+    assert wanted(edge_service_requirements={"latency_ms": value}) == PRESETS["default"]
+
+
+def test_a_priority_may_be_written_as_any_number_that_is_whole() -> None:
+    said = '{"ue_id": "u", "service_priority": 7.0}'
+    assert PredictionWithQosRequest.model_validate_json(said, strict=True).service_priority == 7
+
+
 def test_what_is_asked_for_goes_first() -> None:
     own = wanted(
         service_type="embb",

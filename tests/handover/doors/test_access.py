@@ -1,13 +1,18 @@
 """The room's own wiring of who may call: what refuses to start, and what a local experiment may leave out."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from quintet.adapters.argon2_passwords import Argon2Hashes
 from quintet.entry.caller import ANYONE
-from quintet.handover.wiring import HandoverRoom
+from quintet.handover.settings import TextLog
+from quintet.handover.wiring import HandoverRoom, log_as_set
 from quintet.kernel.errors import Misconfigured, Unauthenticated
+from quintet.kernel.log import logger
+from quintet.kernel.settings import read
 
 WHOLE = {
     "AUTH_USERNAME": "ada",
@@ -98,3 +103,29 @@ def test_who_logs_in_is_the_administrator_and_known_by_no_name(room: Any) -> Non
 def test_the_rate_is_the_settings(room: Any) -> None:
     assert room().pace.per_minute == 100
     assert room(RATE_LIMIT_PER_MINUTE="7").pace.per_minute == 7
+
+
+def test_the_log_is_in_a_file_too_where_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_FILE", str(tmp_path / "logs/ml-service.log"))
+    back = log_as_set(read(TextLog))
+    for service in ("handover", "handover-api"):
+        logger(service).warning("said once")
+    back()
+    logger("handover").warning("said afterwards")
+    lines = [json.loads(line) for line in (tmp_path / "logs/ml-service.log").read_text().splitlines()]
+    assert [(line["service"], line["message"]) for line in lines] == [
+        ("handover", "said once"),
+        ("handover-api", "said once"),
+    ]
+
+
+def test_a_log_file_that_can_t_be_is_no_obstacle(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log_as_set(TextLog(file=str(tmp_path / "file/log")))()
+    assert (tmp_path / "file").read_text() == ""
+
+
+def test_no_log_file_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LOG_FILE", raising=False)
+    assert read(TextLog).file == ""
+    log_as_set(read(TextLog))()

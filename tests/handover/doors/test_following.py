@@ -99,12 +99,13 @@ def test_one_that_fails_says_why(
     assert answer.json() == {"error": reason, "type": kind, "correlation_id": "order-17"}
 
 
-def test_one_that_takes_longer_is_a_job(room: OpenRoom, ada: TestClient) -> None:
-    taken = ada.post("/api/train", json=SAMPLES)
+@pytest.mark.parametrize(("path", "more"), [("/api/train", {}), ("/api/train-async", {"async": True})])
+def test_one_that_takes_longer_is_a_job(room: OpenRoom, ada: TestClient, path: str, more: dict[str, Any]) -> None:
+    taken = ada.post(path, json=SAMPLES)
     assert (taken.status_code, "Preference-Applied" in taken.headers) == (202, False)
     job = taken.json()
     home = "https://api.example/prod"
-    assert urljoin(f"{home}/api/train", taken.headers["Location"]) == f"{home}{job['url']}"
+    assert urljoin(f"{home}{path}", taken.headers["Location"]) == f"{home}{job['url']}"
     assert ada.get(job["url"]).json()["status"] == "pending"
     assert ada.get(f"{job['url']}/result").status_code == 409
     room.trainings.promises.report(*owner(room), {"rounds": 3})
@@ -113,7 +114,7 @@ def test_one_that_takes_longer_is_a_job(room: OpenRoom, ada: TestClient) -> None
     succeed(room)
     done = ada.get(job["url"]).json()
     assert (done["status"], done["response_status"]) == ("completed", 200)
-    assert ada.get(done["result_url"]).json() == ANSWER
+    assert ada.get(done["result_url"]).json() == ANSWER | more
 
 
 def owner(room: OpenRoom) -> tuple[str, str]:

@@ -90,6 +90,9 @@ REFUSED: dict[str, Callable[[], str]] = {
     "a header of brackets": lambda: by_hand(b"[" * 20_000, b"{}"),
     "a payload of brackets": lambda: by_hand(b'{"alg":"HS256"}', b"[" * 20_000),
     "an end that is no number": lambda: ending("[]"),
+    "an end that is a text": lambda: ending('"99999999999"'),
+    "an end that no float holds": lambda: ending("1" + "0" * 400),
+    "for a list of uses": lambda: by_hand(b'{"alg":"HS256"}', json.dumps(claims(type=["access"])).encode()),
     "an end beyond numbers": lambda: ending("1e400"),
     "an end of many digits": lambda: ending("9" * 5000),
     "an unknown critical header": lambda: by_hand(b'{"alg":"HS256","crit":["x"],"x":1}', json.dumps(claims()).encode()),
@@ -264,3 +267,17 @@ def test_the_library_is_told_the_time_that_is_passed_in() -> None:
     clock = SteppedClock(datetime.now(UTC) - timedelta(hours=1))
     with pytest.raises(Unauthenticated):
         tokens().read(tokens(clock=clock).issue("ada", seconds=60))
+
+
+def test_a_token_that_was_read_before_ends_when_it_says_and_with_its_secret() -> None:
+    clock = now()
+    token = tokens().issue("ada", seconds=60)
+    for _ in range(2):
+        assert tokens(clock=clock).read(token).subject == "ada"
+    with pytest.raises(Unauthenticated):
+        tokens(secret=OTHER, clock=clock).read(token)
+    with pytest.raises(Unauthenticated):
+        tokens("metrics", clock=clock).read(token)
+    clock.advance(61)
+    with pytest.raises(Unauthenticated):
+        tokens(clock=clock).read(token)

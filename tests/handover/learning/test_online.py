@@ -8,6 +8,7 @@ import pytest
 from quintet.handover import bootstrap
 from quintet.handover.examples import Example, examples_of
 from quintet.handover.online import WINDOW, Online, Weights, weights_of
+from quintet.handover.sights import Look
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_bad_outcomes_make_it_learn_fast_again(weights: Weights, drives: list[Ex
 def test_one_odd_value_undoes_nothing(weights: Weights, drives: list[Example]) -> None:
     sight = drives[0].look.sight
     odd = tuple(candidate._replace(rsrp=1e12) for candidate in sight.candidates)
-    example = replace(drives[0], look=replace(drives[0].look, sight=replace(sight, candidates=odd, speed=1e12)))
+    example = replace(drives[0], look=Look(replace(sight, candidates=odd, speed=1e12), drives[0].look.history))
     after = weights.fed([example] * 5)
     assert np.isfinite(after.weights).all()
     assert right(after, drives[300:]) > right(weights, drives[300:]) - 0.1

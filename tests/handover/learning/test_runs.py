@@ -6,8 +6,9 @@ import pytest
 
 from quintet.adapters.memory_rows import MemoryRows
 from quintet.handover.errors import ResourceNotFoundError
-from quintet.handover.runs import ATTEMPTS, SILENT, Claim, Run, Runs, Superseded
+from quintet.handover.runs import ATTEMPTS, LATELY, PAGE, SILENT, Claim, Run, Runs, Superseded, place
 from quintet.kernel.clock import SteppedClock
+from quintet.kernel.rows import Remove
 
 
 @pytest.fixture
@@ -89,6 +90,37 @@ def test_a_run_that_dies_again_and_again_has_failed(runs: Runs, clock: SteppedCl
     ended = runs.read(run.id)
     assert (ended.status, ended.error, ended.attempt) == ("failed", SILENT, ATTEMPTS)
     assert not runs.busy
+
+
+def test_a_dead_one_is_buried_before_another_takes_its_place(runs: Runs, clock: SteppedClock) -> None:
+    dead, other = added(runs), added(runs)
+    claimed(runs, dead)
+    clock.advance(21 * 60)
+    assert runs.claim(other.id) is None
+    buried = runs.bury()
+    assert buried is not None
+    assert (buried.id, buried.status) == (dead.id, "waiting")
+    assert runs.claim(other.id)
+
+
+def test_a_lease_does_not_outlive_its_run(runs: Runs, clock: SteppedClock) -> None:
+    gone, other = added(runs), added(runs)
+    claimed(runs, gone)
+    runs.rows.write(Remove(place(gone.id)))
+    clock.advance(21 * 60)
+    assert runs.bury() is None
+    assert runs.claim(other.id)
+
+
+def test_however_many_came_later_what_waits_is_known(runs: Runs, clock: SteppedClock) -> None:
+    first = added(runs)
+    for _ in range(PAGE + 30):
+        clock.advance(1)
+        runs.fail(claimed(runs, added(runs)), "x", 400)
+    last = added(runs)
+    assert [run.id for run in runs.open()] == [first.id, last.id]
+    clock.advance(LATELY.total_seconds() - 60)
+    assert [run.id for run in runs.open()] == [last.id]
 
 
 def test_who_holds_a_lease_is_not_buried(runs: Runs, clock: SteppedClock) -> None:

@@ -131,6 +131,19 @@ def test_another_waits_until_the_first_has_ended(world: World) -> None:
     assert world.train(second.id).status == "done"
 
 
+def test_one_that_died_is_overtaken_and_still_has_an_end(world: World) -> None:
+    assert world.trainings.retrain("lightgbm", "once")
+    dead, other = world.sent()[0], world.trainings.begin("lightgbm", samples=samples(5))
+    assert world.runs.claim(dead)
+    world.clock.advance(21 * 60)
+    assert world.train(other.id).status == "done"
+    assert world.runs.read(dead).status == "waiting"
+    assert world.sent()[-1] == dead
+    world.buffer.learn = feedback(20)
+    assert world.train(dead).status == "done"
+    assert world.trainings.retrain("lightgbm", "another")
+
+
 def test_a_drift_goes_live_only_where_it_is_better() -> None:
     for active, model, live in ((False, True, True), (True, False, False), (True, True, False)):
         world = World(active=Fixed(strongest=active), model=Fixed(strongest=model))
@@ -193,6 +206,17 @@ def test_a_bootstrap_is_asked_for_once() -> None:
     done = world.train(run.id)
     assert (done.status, done.live) == ("done", True)
     assert world.versions.read(done.version).reason == "bootstrap"
+
+
+@pytest.mark.usefixtures("few_drives")
+def test_a_bootstrap_takes_the_place_of_the_packaged_model_alone() -> None:
+    world = World(model=Fixed())
+    world.train(world.trainings.begin("lightgbm", samples=samples(5)).id)
+    run = world.trainings.bootstrap("lightgbm", tune=True)
+    assert run is not None
+    done = world.train(run.id)
+    assert (done.status, done.live) == ("done", False)
+    assert world.versions.active().version == "1.0.1"
 
 
 @pytest.mark.usefixtures("few_drives")

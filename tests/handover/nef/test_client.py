@@ -72,7 +72,7 @@ class TestLogin:
 
 class TestStatus:
     def test_neither_kind_tells_a_version(self, scene: Scene) -> None:
-        assert scene.nef.status() == NefStatus(status="connected", nef_version=None)
+        assert scene.nef.status() == NefStatus(status="connected", nef_version="unknown")
         assert scene.asked() == ["GET /paths/", "GET /paths"]
 
     def test_a_version_that_is_told(self, scene: Scene) -> None:

@@ -17,16 +17,13 @@ from quintet.kernel.errors import Unavailable
 from tests.handover.doors.open_room import PASSWORD, USER, OpenRoom, at_the_door
 from tests.handover.nef_emulators import PASSWORD as NEF_PASSWORD
 from tests.handover.nef_emulators import USER as NEF_USER
-from tests.handover.nef_emulators import Scene
 
 ASKED = {"duration": 60, "interval": 2, "username": NEF_USER, "password": NEF_PASSWORD}
 
 
 @pytest.fixture
 def room() -> OpenRoom:
-    room = OpenRoom(scene=Scene("fork"))
-    room.scene.clock = room.clock
-    room.scene.__post_init__()
+    room = OpenRoom()
     room.scene.emulator.start_all()
     return room
 

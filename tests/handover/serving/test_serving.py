@@ -284,6 +284,15 @@ class TestKinds:
         serving.switch(world.publish("lstm"))
         assert serving.health().fallback_reason is None
 
+    def test_the_packaged_model_can_be_chosen_against_the_wanted_kind(self, world: World) -> None:
+        package(world.folder / "labels", "fixed_labels", files_of("fixed_labels"), "1.0.0-labels")
+        serving = world.environment(wanted="fixed_labels")
+        assert serving.selector().version == "1.0.0-labels"
+        active = serving.switch("1.0.0")
+        assert (active.version, active.previous) == ("1.0.0", ())
+        assert serving.selector().version == "1.0.0"
+        assert world.environment(wanted="fixed_labels").selector().version == "1.0.0"
+
     def test_a_switched_version_goes_before_the_wanted_kind(self, world: World) -> None:
         serving = world.environment(wanted="lstm")
         serving.switch(world.publish("online"))

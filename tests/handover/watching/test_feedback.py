@@ -85,6 +85,14 @@ def test_megabytes_are_an_object_and_come_back(room: FeedbackRoom) -> None:
     assert not set(before) & set(room.objects.keys())
 
 
+def test_letters_of_all_scripts_fit_into_a_row(room: FeedbackRoom) -> None:
+    for number, letter in enumerate("aя\N{CJK UNIFIED IDEOGRAPH-65E5}\N{GRINNING FACE}"):
+        cells = {letter * 90 + str(cell): {"rsrp": -80.5} for cell in range(250)}
+        told = [sample(True, number, rf_metrics=cells, optimal_antenna=f"{letter * 90}1") for _ in range(3)]
+        room.feedback.take(told)
+    assert len(room.kept.samples()) == 12
+
+
 def test_a_month_later_nobody_knows_where_phones_were(room: FeedbackRoom) -> None:
     room.feedback.take(samples("111"))
     room.clock.advance(timedelta(days=30, seconds=1).total_seconds())

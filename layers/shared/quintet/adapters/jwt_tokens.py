@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from quintet.kernel.clock import Clock, SystemClock
@@ -12,7 +13,13 @@ ALGORITHM = "HS256"
 SHORTEST_SECRET = 32
 """Bytes: as many as the hash has (RFC 7518, 3.2)."""
 
+LATEST = 1e12
+"""Seconds of 1970 that no token's end is beyond."""
+
 REQUIRED = ("sub", "aud", "iss", "exp")
+
+MOST_KNOWN = 1024
+"""Tokens whose signature is known to be right; of more, those not used for longest are looked at anew."""
 
 
 class JwtClaims(NamedTuple):
@@ -54,25 +61,22 @@ class JwtTokens:
     def read(self, token: str) -> JwtClaims:
         """Raises Unauthenticated."""
         claims = self._claims(token)
-        if claims.get("type") not in ({self.use, None} if self.untyped else {self.use}):
+        use = claims.get("type", self.use if self.untyped else None)
+        if use != self.use:
             raise Unauthenticated("Invalid token")
-        return JwtClaims(claims["sub"], str(claims.get("jti", "")), claims["exp"] - self.clock.now().timestamp())
+        return JwtClaims(claims["sub"], str(claims.get("jti", "")), self._left(claims["exp"]))
+
+    def _left(self, end: object) -> float:
+        """Seconds; the library takes a text that is a number, too, and one that no float holds."""
+        if not isinstance(end, int | float) or abs(end) > LATEST:
+            raise Unauthenticated("Invalid token")
+        left = end - self.clock.now().timestamp()
+        if left <= 0:  # it may have been verified long ago
+            raise Unauthenticated("Invalid token")
+        return left
 
     def _claims(self, token: str) -> dict[str, Any]:
-        import jwt
-
-        try:
-            claims: dict[str, Any] = jwt.decode(
-                token,
-                self._key(),
-                algorithms=[ALGORITHM],
-                audience=self.audience,
-                issuer=self.audience,
-                options={"require": list(REQUIRED)},
-            )
-        except (jwt.InvalidTokenError, RecursionError):  # a header of brackets alone is read before its signature
-            raise Unauthenticated("Invalid token") from None
-        return claims
+        return _verified(token, self._key(), self.audience)
 
     def check(self) -> None:
         """Raises Misconfigured where there is no secret, or too short a one."""
@@ -84,3 +88,25 @@ class JwtTokens:
             said = "is missing" if not secret else f"is shorter than {SHORTEST_SECRET} bytes"
             raise Misconfigured(f"{self.name} {said}: set it, for instance to the output of `openssl rand -hex 32`")
         return secret
+
+
+@lru_cache(MOST_KNOWN)
+def _verified(token: str, key: str, audience: str) -> dict[str, Any]:
+    """Kept: a caller shows the same token with each request, and to verify it was a tenth of what a prediction costs.
+
+    Raises Unauthenticated, which is not kept.
+    """
+    import jwt
+
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=audience,
+            issuer=audience,
+            options={"require": list(REQUIRED)},
+        )
+    except jwt.InvalidTokenError:
+        raise Unauthenticated("Invalid token") from None
+    return claims

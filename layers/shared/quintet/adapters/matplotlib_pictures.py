@@ -121,7 +121,7 @@ def _frame(axes: Any, panel: Panel, chart: Chart) -> None:
         left, right, bottom, top = chart.extent
         axes.set(xlim=(left, right), ylim=(bottom, top))
     else:
-        everything = np.concatenate([part.points for part in (*panel.ways, *panel.marks)])
+        everything = np.concatenate([way.points for way in panel.ways] + [marks.points for marks in panel.marks])
         (left, bottom), (right, top) = everything.min(axis=0), everything.max(axis=0)
         half = 0.56 * max(right - left, (top - bottom) * chart.stretch, 1e-4, 1e-9 * np.abs(everything).max())
         x, y = (left + right) / 2, (bottom + top) / 2

@@ -225,7 +225,9 @@ def _parser() -> argparse.ArgumentParser:
     made = commands.add_parser("train", help="train the service on samples", description="Train on collected samples.")
     made.set_defaults(do=train)
     made.add_argument("file", metavar="FILE", help="a JSON list, as `collect` writes it")
-    made.add_argument("--url", dest="service_url", default="", help="where the service answers (or HANDOVER_URL)")
+    made.add_argument(
+        "--url", type=_address, dest="service_url", default="", help="where the service answers (or HANDOVER_URL)"
+    )
     _add_login(made, "the service's user (or AUTH_USERNAME)")
     return parser
 
@@ -233,13 +235,15 @@ def _parser() -> argparse.ArgumentParser:
 def _add_collect(commands: Any) -> None:
     made = commands.add_parser("collect", help="collect samples from a NEF emulator", description=COLLECT)
     made.set_defaults(do=collect)
-    made.add_argument("--url", default="", help="where the emulator answers (or NEF_API_URL)")
+    made.add_argument("--url", type=_address, default="", help="where the emulator answers (or NEF_API_URL)")
     _add_login(made, "the emulator's user (or NEF_USERNAME)", of_service=True)
     made.add_argument("--duration", type=float, default=300, help="seconds, 1 to 3600")
     made.add_argument("--interval", type=float, default=1, help="seconds between two looks, 1 to 60")
     made.add_argument("--output", metavar="FILE", default="", help="else collected_data/training_data_….json")
     made.add_argument("--train", action="store_true", help="then train the service at HANDOVER_URL on them")
-    made.add_argument("--ml-service-url", default="", help="have this service collect (and train: --train)")
+    made.add_argument(
+        "--ml-service-url", type=_address, default="", help="have this service collect (and train: --train)"
+    )
     made.add_argument(
         "--synthesise-radio",
         metavar="SEED",
@@ -252,7 +256,9 @@ def _add_replay(commands: Any) -> None:
     made = commands.add_parser("replay", help="replay a recorded drive", description=REPLAY)
     made.set_defaults(do=replay)
     made.add_argument("file", metavar="FILE", help="a CSV trace, or a JSON list of samples")
-    made.add_argument("--url", default=read(HandoverClient).url, help="where the service answers (or HANDOVER_URL)")
+    made.add_argument(
+        "--url", type=_address, default=read(HandoverClient).url, help="where the service answers (or HANDOVER_URL)"
+    )
     made.add_argument("--speed", type=_not_negative, default=1.0, help="times as fast as it was; 0: without waiting")
     _add_login(made, "the service's user (or AUTH_USERNAME)")
 
@@ -263,6 +269,12 @@ def _add_login(made: argparse.ArgumentParser, whose: str, *, of_service: bool = 
     hidden = None if of_service else argparse.SUPPRESS
     made.add_argument("--ml-username", default="", help=hidden or "the service's user (or AUTH_USERNAME)")
     made.add_argument("--ml-password", default="", help=hidden or "better by AUTH_PASSWORD, or when asked")
+
+
+def _address(text: str) -> str:
+    if text and not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text} is no address: it begins with http:// or https://")
+    return text
 
 
 def _not_negative(text: str) -> float:

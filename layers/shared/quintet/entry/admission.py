@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from quintet.entry.identity import REMEMBERED
 from quintet.entry.manners import Admission
+from quintet.entry.threads import Aside
 
 
 @dataclass
@@ -16,8 +16,9 @@ class Admitted:
 
     app: ASGIApp
     admission: Admission
+    aside: Aside
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and REMEMBERED not in scope and scope["path"] not in self.admission.free:
-            await run_in_threadpool(self.admission.admit, Request(scope))
+            await self.aside(self.admission.admit, Request(scope))
         await self.app(scope, receive, send)

@@ -36,6 +36,7 @@ from quintet.entry.identity import CallerFirst, known_caller
 from quintet.entry.jobs import Deferrals, job_routes
 from quintet.entry.manners import HOUSE_MANNERS, Manners
 from quintet.entry.observation import ANSWERED_ERRORS, CORRELATION, CORRELATION_HEADER, Observation, OnAnswer
+from quintet.entry.threads import aside
 from quintet.entry.uploads import LargeAnswers, UploadedBodies, Uploads, upload_routes
 from quintet.kernel.errors import QuintetError
 from quintet.kernel.settings import HttpSettings, PlaceSettings, read
@@ -86,6 +87,7 @@ def http_app(  # noqa: PLR0913 - each is said by name
     app.router.route_class = CallerFirst
     app.state.room = room
     app.state.errors = errors
+    app.state.aside = aside()
     _answer_errors(app, errors)
     _show_docs(app)
     app.include_router(upload_routes())
@@ -95,7 +97,7 @@ def http_app(  # noqa: PLR0913 - each is said by name
     if read(PlaceSettings).function:
         app.add_middleware(LargeAnswers, room=room)
     if manners.admission:
-        app.add_middleware(Admitted, admission=manners.admission)
+        app.add_middleware(Admitted, admission=manners.admission, aside=app.state.aside)
     app.add_middleware(Observation, errors=errors, on_answer=on_answer)
     _allow_browsers(app)  # last, hence outermost: errors need its headers too
     return app

@@ -7,11 +7,11 @@ from fastapi import Request, Response, Security
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
-from starlette.concurrency import run_in_threadpool
 
 from quintet.entry.bearer import BearerGate, bearer_of
 from quintet.entry.caller import Caller
 from quintet.entry.iam import IamGate, signer_of
+from quintet.entry.threads import endpoint_here
 
 REMEMBERED = "quintet.caller"
 """Where a request's scope carries a caller who is identified already, perhaps when a job was taken."""
@@ -49,12 +49,15 @@ def caller_of(request: Request) -> Caller:
 async def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] = None) -> Caller:
     """The same as a FastAPI dependency, which looks for the key no more than once a request."""
     if REMEMBERED not in request.scope:
-        request.scope[REMEMBERED] = await run_in_threadpool(caller_of, request)
+        request.scope[REMEMBERED] = await request.app.state.aside(caller_of, request)
     return caller_of(request)
 
 
 class CallerFirst(APIRoute):
     """A route that refuses strangers before it reads the body: FastAPI alone would first say what is wrong there."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **said: Any) -> None:
+        super().__init__(path, endpoint_here(endpoint), **said)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         answer = super().get_route_handler()

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from quintet.entry.answers import ErrorForm, answer_to
+from quintet.entry.metrics import metrics_line
 from quintet.entry.tracebacks import where
-from quintet.kernel.clock import stopwatch
+from quintet.kernel.clock import SystemClock, stopwatch
 from quintet.kernel.errors import Overloaded, QuintetError
 from quintet.kernel.ids import correlation_id
 from quintet.kernel.log import logger
@@ -97,9 +97,5 @@ class Observation:
             self._measure(route, status, milliseconds)
 
     def _measure(self, route: str, status: int, milliseconds: float) -> None:
-        metrics = EphemeralMetrics(namespace="Quintet", service=f"{self._place.room}-api")
-        metrics.add_dimension(name="route", value=route)
-        metrics.add_metric(name="Requests", unit=MetricUnit.Count, value=1)
-        metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=milliseconds)
-        metrics.add_metric(name="ServerErrors", unit=MetricUnit.Count, value=int(status >= 500))
-        metrics.flush_metrics()
+        values = {"Requests": 1, "Duration": milliseconds, "ServerErrors": int(status >= 500)}
+        print(metrics_line(f"{self._place.room}-api", route, values, SystemClock().now()))

@@ -68,8 +68,9 @@ class Grid:
     def coverage(self, scores: Sequence[Floats]) -> "Coverage":
         """`scores`: of each look a number for every antenna, in their order."""
         chosen = np.array([int(np.argmax(one)) for one in scores], dtype=np.int64)
-        parts = (part.reshape(SIDE, SIDE) for part in (chosen, self.rsrp.argmax(axis=1), self.rsrp.max(axis=1)))
-        return Coverage(self.antennas, self.xs, self.ys, *parts)
+        grid = (SIDE, SIDE)
+        strongest, rsrp = self.rsrp.argmax(axis=1).reshape(grid), self.rsrp.max(axis=1).reshape(grid)
+        return Coverage(self.antennas, self.xs, self.ys, chosen.reshape(grid), strongest, rsrp)
 
     def _candidates(self, number: int) -> tuple[Candidate, ...]:
         levels = zip(self.antennas, self.rsrp[number], self.sinr[number], self.rsrq[number], strict=True)

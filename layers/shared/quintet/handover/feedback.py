@@ -28,11 +28,11 @@ from quintet.handover.telemetry import (
     RETRAININGS,
 )
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import Conflict, InvalidInput, Overloaded, QuintetError, Unavailable
+from quintet.kernel.errors import Conflict, InvalidInput, Misconfigured, Overloaded, QuintetError, Unavailable
 from quintet.kernel.ids import fingerprint, new_id
 from quintet.kernel.telemetry import Count, Gauge, Telemetry
 
-ATTEMPTS = 20
+ATTEMPTS = 100
 """Many may report at one time; each finds the state of the one before."""
 
 
@@ -103,7 +103,7 @@ class Feedback:
     def qos(self, told: QosFeedback) -> QosFeedbackAnswer:
         """What a service got after a handover. Kept where that can be; where not, only the count of it is lost."""
         rate = Rate()
-        with suppress(Unavailable):
+        with suppress(Unavailable, Misconfigured):
             self.outcomes.add(told.service_type, told.antenna_id, told.success)
             rate = self.outcomes.read(told.service_type, ()).service
         required = required_confidence(told.service_priority, *rate)

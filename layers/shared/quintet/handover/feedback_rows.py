@@ -9,6 +9,7 @@ newest samples count, as many as the buffer has room for; parts that hold none o
 KEPT: they say where phones were.
 """
 
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -28,8 +29,8 @@ PARTITION = "handover#feedback"
 STATE = Place(PARTITION, "state")
 PART = "part#"
 KEPT = timedelta(days=30)
-IN_A_ROW = 100_000
-"""Characters of samples that a row holds itself; more are an object."""
+IN_A_ROW = 200_000
+"""Bytes of samples that a row holds itself, as rows write them down: a letter beyond ASCII is 6. More are an object."""
 
 PAGE = 100
 
@@ -98,7 +99,7 @@ class FeedbackRows:
         """As they will be kept: the newest that there is room for. Many are stored at once, before they count."""
         kept = list(samples[-self.room :])
         text = _SAMPLES.dump_json(kept, exclude_none=True).decode()
-        if len(text) <= IN_A_ROW:
+        if len(json.dumps(text)) <= IN_A_ROW:
             return Packed(len(kept), text, "")
         key = f"{self.prefix}/{new_id()}.json"
         self.objects.put(key, text.encode(), content_type="application/json")

@@ -7,7 +7,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, Protocol, TypeVar
 
 from quintet.kernel.clock import stopwatch
-from quintet.kernel.errors import QuintetError, Unavailable
+from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
 
 Port = TypeVar("Port")
 Result = TypeVar("Result")
@@ -51,7 +51,7 @@ class Shared(Generic[Port]):
             return question(self.own)
         try:
             return question(self.everywhere)
-        except Unavailable as error:
+        except (Unavailable, Misconfigured) as error:  # a password that is refused is no reason to let nobody in
             self._rests_until = self.ticks() + REST_SECONDS
             self.tell(error)
             return question(self.own)

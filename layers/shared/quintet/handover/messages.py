@@ -28,6 +28,7 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+Priority = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)]
 Version = Annotated[str, StringConstraints(min_length=1, max_length=50, pattern=r"^[a-zA-Z0-9._-]+$")]
 
 
@@ -106,7 +107,7 @@ class PredictionWithQosRequest(PredictionRequest):
     service_type: ServiceType = "default"
     qos_requirements: Annotated[dict[Name, Number], Field(max_length=50)] | None = None
     edge_service_requirements: Annotated[dict[Name, Any], Field(max_length=50)] | None = None
-    service_priority: int = Field(5, ge=1, le=10)
+    service_priority: Priority = 5
     observed_qos: QosObservation | None = None
 
 
@@ -114,7 +115,7 @@ class QosFeedback(Body):
     ue_id: Name
     antenna_id: Name
     service_type: ServiceType = "default"
-    service_priority: int = Field(5, ge=1, le=10)
+    service_priority: Priority = 5
     confidence: float = Field(0, ge=0, le=1)
     success: bool = True
     observed_qos: QosObservation | None = None

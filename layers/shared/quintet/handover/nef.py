@@ -33,7 +33,7 @@ State = Mapping[str, Any]
 
 class NefStatus(Body):
     status: Literal["connected"] = "connected"
-    nef_version: str | None = None
+    nef_version: str = "unknown"
 
 
 class WrongNefCredentials(NEFConnectionError):
@@ -63,7 +63,7 @@ class NefClient:
         answer = self._send("GET", "paths/", headers=self._bearer())
         if answer.status == 404:
             raise NEFConnectionError(f"NEF_API_URL answers, but has no {API}/paths: it is no NEF emulator")
-        return NefStatus(nef_version=answer.headers.get("x-api-version"))
+        return NefStatus(nef_version=answer.headers.get("x-api-version", "unknown"))
 
     def login(self, username: str, password: str) -> None:
         """Raises WrongNefCredentials."""
@@ -133,7 +133,7 @@ class NefClient:
             return self.breaker.call(lambda: self._follow(method, f"{API}/{path}", body, headers or {}))
         except Unavailable as error:
             raise NEFConnectionError(
-                f"the NEF emulator can't be reached: {error.message}", url=self.url, **error.details
+                f"the NEF emulator at {self.url} can't be reached: {error.message}", **error.details
             ) from error
 
     def _follow(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:

@@ -30,7 +30,7 @@ from quintet.handover.settings import Guards
 from quintet.handover.sights import Look, sight_of
 from quintet.handover.telemetry import answered, handed_over
 from quintet.kernel.clock import Clock, SystemClock, stopwatch
-from quintet.kernel.errors import Unavailable
+from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
 from quintet.kernel.telemetry import Change, Recent, Telemetry
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Predictor:
     guards: Guards = field(default_factory=Guards)
     windows: Windows = DEFAULT
     clock: Clock = field(default_factory=SystemClock)
-    on_trouble: Callable[[Unavailable], None] = lambda error: None
+    on_trouble: Callable[[QuintetError], None] = lambda error: None
     _resting: datetime | None = None
 
     def predict(self, request: PredictionRequest, kind: Kind | None = None) -> Prediction:
@@ -123,7 +123,7 @@ class Predictor:
             return otherwise
         try:
             return question()
-        except Unavailable as error:
+        except (Unavailable, Misconfigured) as error:
             self._resting = self.clock.now() + REST
             self.on_trouble(error)
             return otherwise

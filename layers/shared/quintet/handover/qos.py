@@ -37,6 +37,8 @@ GOOD = 0.9
 """Share of handovers that go well, from which on confidence is relaxed, and below which it is boosted."""
 LEAST_OUTCOMES = 5
 LEAST_MULTIPLIER = 0.35
+MOST_ASKED = 1e12
+"""No requirement is beyond it; one that is asks for nothing."""
 
 
 class Rate(NamedTuple):
@@ -173,4 +175,5 @@ def _multiplier(rate: Rate) -> float:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether it is one that can be reckoned with: JSON knows whole numbers that no float holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_ASKED

@@ -13,10 +13,11 @@ Whoever does a run holds the lease. Everything it writes expects the lease's num
 for dead and comes back can't end what is another's by now.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -31,6 +32,10 @@ from quintet.kernel.rows import Change, Create, Place, Rows, Write
 PARTITION, CONTROL = "handover#runs", "handover#retraining"
 LEASE = Place(CONTROL, "lease")
 KEPT = timedelta(days=90)
+LATELY = timedelta(days=2)
+"""What waits for longer is looked after no more: it was given up long before, unless all that time was taken."""
+PAGE = 200
+MOMENT = "%Y%m%dt%H%M%S%f"
 ATTEMPTS = 3
 SILENT = (
     "the training stopped before its end, again and again: it may have run out of time or memory; send fewer samples"
@@ -47,7 +52,8 @@ class Superseded(Conflict):
 class Run(BaseModel):
     """A row. `samples_key`: where the samples are, empty where they are feedback or synthetic; `job`: the caller's.
 
-    `error` is for the caller, with its HTTP status; `answer` is the original's to a training.
+    `error` is for the caller, with its HTTP status; `answer` is the original's to a training, and `more` is said with
+    it.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -68,6 +74,7 @@ class Run(BaseModel):
     task: str = ""
     progress: dict[str, Any] = {}
     answer: dict[str, Any] | None = None
+    more: dict[str, Any] = {}
     version: str = ""
     live: bool = False
     said: str = ""
@@ -98,17 +105,26 @@ class Runs:
     lease: timedelta = timedelta(minutes=20)
 
     def add(
-        self, kind: Kind, reason: Reason, *, caller: str = "", job: str = "", samples_key: str = "", once: str = ""
+        self,
+        kind: Kind,
+        reason: Reason,
+        *,
+        caller: str = "",
+        job: str = "",
+        samples_key: str = "",
+        once: str = "",
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> tuple[Run, bool]:
         """A run that waits, and whether it is new: one that was asked for under the name `once` is not."""
         now = self.clock.now()
         run = Run(
-            id=f"{now:%Y%m%dt%H%M%S%f}-{new_id()[:12]}",
+            id=f"{now:{MOMENT}}-{new_id()[:12]}",
             kind=kind,
             reason=reason,
             caller=caller,
             job=job,
             samples_key=samples_key,
+            more=dict(more),
             created_at=now,
         )
         named = [Create(_once(once), {"schema": 1, "run": run.id}, now + KEPT)] if once else []
@@ -130,15 +146,16 @@ class Runs:
         return Run.model_validate(found[0][1]) if found else None
 
     def open(self) -> list[Run]:
-        """Those that have not ended, of the last hundred; the oldest first."""
-        latest = self.rows.list(PARTITION, limit=100, newest_first=True)
-        return [run for _, record in reversed(latest) if not (run := Run.model_validate(record)).ended]
+        """Those of the last days that have not ended, the oldest first."""
+        return [run for record in self._lately() if not (run := Run.model_validate(record)).ended]
 
     def claim(self, run: str) -> Claim | None:
-        """The right to do it now; None where another is being done, or this one is no more to be done."""
+        """The right to do it now; None where this one is no more to be done, or another is being done or not buried
+        yet: whoever took the lease of a dead one would leave it without an end.
+        """
         now, held = self.clock.now(), self._held()
         known = self.read(run)
-        if known.status != "waiting" or (held and datetime.fromisoformat(held["until"]) > now and held["run"]):
+        if known.status != "waiting" or (held and held["run"]):
             return None
         fence = (held["fence"] if held else 0) + 1
         lease = {"schema": 1, "run": run, "fence": fence, "until": (now + self.lease).isoformat()}
@@ -185,6 +202,10 @@ class Runs:
             return self.put_back(Claim(held["run"], held["fence"]))
         except Superseded:
             return None
+        except NotFound:  # its row is gone, and the lease must not outlive it
+            with suppress(Conflict):
+                self.rows.write(Change(LEASE, {"run": ""}, {"run": held["run"], "fence": held["fence"]}))
+            return None
 
     def give_up(self, run: Run, error: str, status: int) -> Run | None:
         """A run that was never claimed has failed; None where it was meanwhile."""
@@ -215,6 +236,12 @@ class Runs:
             )
         except Conflict:
             raise Superseded("the training is somebody else's by now, or has ended", run=claim.run) from None
+
+    def _lately(self) -> Iterator[dict[str, Any]]:
+        after = f"{self.clock.now() - LATELY:{MOMENT}}"
+        while page := self.rows.list(PARTITION, after=after, limit=PAGE):
+            yield from (record for _, record in page)
+            after = page[-1][0]
 
     def _held(self) -> dict[str, Any] | None:
         try:

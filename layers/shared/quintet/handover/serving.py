@@ -196,7 +196,8 @@ class Serving:
 
     def _not_ready(self, kind: Kind | None) -> ModelNotReadyError:
         reasons = " ".join(self.loaded.reasons().values()) or "There is none yet."
-        return ModelNotReadyError(f"No {kind or 'model'} can answer. {reasons} Train one: POST /api/train.")
+        path = f"/api/train?model_type={kind}" if kind else "/api/train"
+        return ModelNotReadyError(f"No {kind or 'model'} can answer. {reasons} Train one: POST {path}.")
 
 
 def _metadata(manifest: Manifest) -> ModelMetadata:

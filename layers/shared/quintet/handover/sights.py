@@ -74,7 +74,7 @@ class Look:
 
     sight: Sight
     history: History
-    worked_out: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    worked_out: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
     """What was made of it, so that it is made once: several ask for the same features."""
 
 

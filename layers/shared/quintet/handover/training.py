@@ -21,8 +21,9 @@ from quintet.handover.features import LENGTH, PAIR_FEATURES, SEQUENCE_FEATURES, 
 from quintet.handover.learning import Fit, Floats, Model, Progress, accuracy, cell, log_loss
 from quintet.handover.manifest import Manifest
 from quintet.handover.messages import FeedbackSample, Kind, TrainingSample
+from quintet.handover.packaged import PACKAGED
 from quintet.handover.ports import Objects, Selector
-from quintet.handover.runs import Claim, Run, Runs, Superseded
+from quintet.handover.runs import Claim, Reason, Run, Runs, Superseded
 from quintet.handover.trainings import Trainings
 from quintet.handover.versions import Versions
 from quintet.kernel.clock import Clock
@@ -105,9 +106,15 @@ def train(run: str, room: TrainingPlace) -> None:
         room.trainings.tell(known)
     elif known.kind not in room.makers:
         hand_over(known, room)
-    elif claim := room.runs.claim(run):
+    elif claim := claimed(run, room):
         perform(known, claim, room)
     # else another is being done: its end, or the watch, sends this one again
+
+
+def claimed(run: str, room: TrainingPlace) -> Claim | None:
+    """The right to do it; one that died is buried first, so that it is not in the way for long."""
+    room.trainings.bury()
+    return room.runs.claim(run)
 
 
 def perform(run: Run, claim: Claim, room: TrainingPlace) -> None:
@@ -251,11 +258,12 @@ def published(run: Run, model: Model, fit: Fit, material: Material, active: str,
 
 
 def went_live(version: str, run: Run, active: str, room: TrainingPlace) -> bool:
-    """A drift's only where the version that it was compared with is still the active one."""
+    """A drift's only where the version that it was compared with is still the active one, and what was bootstrapped
+    from synthetic drives only in the place of the packaged model.
+    """
+    expected: Mapping[Reason, str | None] = {"request": None, "drift": active, "bootstrap": PACKAGED}
     try:
-        room.versions.activate(
-            version, reason=f"trained: {run.reason}", expect=None if run.reason == "request" else active
-        )
+        room.versions.activate(version, reason=f"trained: {run.reason}", expect=expected[run.reason])
     except Conflict:
         return False
     room.serving.forget()

@@ -1,9 +1,11 @@
 """Trainings that are asked for now and done elsewhere: by the queue's function, or by a task where they take torch."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
+from typing import Any
 
 from quintet.handover.collection_runs import Promises
 from quintet.handover.health import TrainingHealth
@@ -44,8 +46,9 @@ class Trainings:
         caller: str = "",
         job: str = "",
         once: str = "",
+        more: Mapping[str, Any] = MappingProxyType({}),
     ) -> Run:
-        """The run that waits to be done; the same one for the same name `once`.
+        """The run that waits to be done; the same one for the same name `once`. Its answer says `more` besides.
 
         Raises InvalidInput, which names the sample and its field, where a requested training can't be: none is queued.
         Raises Unavailable.
@@ -53,7 +56,7 @@ class Trainings:
         if reason == "request":
             check(samples)
         key = self._stored(samples) if samples else ""
-        run, new = self.runs.add(kind, reason, caller=caller, job=job, samples_key=key, once=once)
+        run, new = self.runs.add(kind, reason, caller=caller, job=job, samples_key=key, once=once, more=more)
         if new:
             self.send(run.id)
         return run
@@ -79,13 +82,17 @@ class Trainings:
 
     def look_after(self) -> None:
         """By the minute: no run stays as it is for ever. What waits is sent again, what is silent goes on or fails."""
-        if buried := self.runs.bury():
-            self.tell(buried)
+        self.bury()
         now = self.clock.now()
         for run in self.runs.open():
             if run.status == "waiting" and now - run.created_at > GIVEN_UP_AFTER and not self.runs.busy:
                 self._give_up(run)
         self.next(older_than=FORGOTTEN)
+
+    def bury(self) -> None:
+        """The run whose lease is over waits again, or has failed."""
+        if buried := self.runs.bury():
+            self.tell(buried)
 
     def next(self, *, older_than: timedelta = timedelta()) -> None:
         """Send those that wait, the oldest first, where none is being done: the first to be claimed is."""
@@ -139,7 +146,7 @@ def check(samples: Sequence[TrainingSample]) -> None:
 def said_of(run: Run) -> tuple[int, bytes]:
     """HTTP status and body of an ended run's answer."""
     if run.status == "done":
-        return 200, json.dumps(run.answer).encode()
+        return 200, json.dumps((run.answer or {}) | run.more).encode()
     kind = TYPES.get(run.error_status, "ModelError")
     said = {"error": run.error, "type": kind, "correlation_id": run.job or run.id}
     return run.error_status or 500, json.dumps(said).encode()

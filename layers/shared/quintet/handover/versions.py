@@ -128,7 +128,7 @@ class Versions:
             before, serial = self._standing()
             if expect is not None and before.version != expect:
                 raise Conflict(f"Version {before.version} is active meanwhile, not {expect}: compare with that one.")
-            if before.version == version:
+            if before.version == version and serial:  # who asks for the one that nobody chose yet has chosen it
                 return before
             after = Active(version, self.clock.now().isoformat(), reason, _former(before, version))
             with suppress(Conflict):
@@ -223,5 +223,5 @@ class Versions:
 
 
 def _former(before: Active, version: str) -> tuple[str, ...]:
-    others = [one for one in before.previous if one not in {before.version, version}]
-    return (before.version, *others)[:REMEMBERED]
+    known = dict.fromkeys([before.version, *before.previous])
+    return tuple(one for one in known if one != version)[:REMEMBERED]

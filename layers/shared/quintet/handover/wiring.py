@@ -1,7 +1,10 @@
 """Who plays which part in the handover room."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.metadata import PackageNotFoundError, version
 from secrets import token_hex
 from threading import Event
 from typing import TYPE_CHECKING
@@ -13,6 +16,7 @@ from quintet.adapters.jwt_tokens import JwtTokens
 from quintet.adapters.memory_limits import MemoryAttempts, MemoryRateLimit
 from quintet.adapters.memory_telemetry import MemoryTelemetry
 from quintet.adapters.memory_trails import MemoryTrails
+from quintet.adapters.redis_connection import RedisConnection
 from quintet.adapters.redis_limits import RedisAttempts, RedisRateLimit
 from quintet.adapters.redis_telemetry import RedisTelemetry
 from quintet.adapters.redis_trails import RedisTrails
@@ -63,6 +67,7 @@ REDIS_SECONDS = 0.5
 """What Redis keeps may be lost: nobody waits for it longer."""
 
 PREFIX = "handover"
+LOGS = ("handover", "handover-api", "handover-queue", "handover-rest", "handover-selector")
 
 
 @dataclass
@@ -154,14 +159,14 @@ class HandoverRoom(Housed):
         )
 
     def lockouts(self, of: str) -> Lockouts:
-        redis, limits = self.redis(timeout=REDIS_SECONDS), self.limits
+        redis, limits = self.connection, self.limits
         shared = RedisAttempts(redis, prefix=f"{PREFIX}:failures:{of}") if redis else None
         attempts = Shared[Attempts](shared, MemoryAttempts(self.clock), tell=warn)
         return Lockouts(attempts, most=limits.attempts, seconds=limits.lockout_seconds)
 
     @cached_property
     def pace(self) -> Pace:
-        redis, most = self.redis(timeout=REDIS_SECONDS), self.limits.per_minute
+        redis, most = self.connection, self.limits.per_minute
         shared = RedisRateLimit(redis, most=most) if redis else None
         rates = Shared[RateLimit](shared, MemoryRateLimit(most=most, clock=self.clock), tell=warn)
         return Pace(rates, per_minute=most)
@@ -198,14 +203,19 @@ class HandoverRoom(Housed):
     # what is shared, and may be lost
 
     @cached_property
+    def connection(self) -> RedisConnection | None:
+        """One for all that the room asks of Redis."""
+        return self.redis(timeout=REDIS_SECONDS)
+
+    @cached_property
     def telemetry(self) -> Telemetry:
-        redis = self.redis(timeout=REDIS_SECONDS)
+        redis = self.connection
         if redis is None:
             return MemoryTelemetry(METRICS, self.clock)
         return RedisTelemetry(redis, METRICS, prefix=f"{PREFIX}:1", clock=self.clock, on_trouble=warn_of)
 
     def trails(self, name: str, keeping: Keeping) -> Trails:
-        redis = self.redis(timeout=REDIS_SECONDS)
+        redis = self.connection
         return RedisTrails(redis, keeping, f"{PREFIX}:{name}") if redis else MemoryTrails(keeping, self.clock)
 
     def scrape(self) -> bytes:
@@ -256,6 +266,7 @@ class HandoverRoom(Housed):
             believed=self.models.believed_seconds,
             wanted=self.models.kind,
             training=self.training_health,
+            tell=fell_back,
         )
 
     def training_health(self) -> "TrainingHealth | None":
@@ -332,6 +343,7 @@ class HandoverRoom(Housed):
             makers(LightgbmTrees(), self.models),
             self.start_training,
             self.clock,
+            libraries=installed("lightgbm", "numpy", "onnx"),
             neighbours=self.models.neighbours,
             told=self.tell_training,
         )
@@ -419,7 +431,8 @@ class HandoverRoom(Housed):
         Watch(data, self.feedback, self.tend_trainings, on_drift=warn_of_drift).look()
 
     def tend_trainings(self) -> None:
-        self.trainings.bootstrap(self.models.kind, tune=self.models.tune)
+        if not self.versions.active().since:  # a model that was once switched to goes before the setting
+            self.trainings.bootstrap(self.models.kind, tune=self.models.tune)
         self.trainings.look_after()
 
     # the NEF emulator
@@ -491,7 +504,26 @@ class HandoverRoom(Housed):
 
 @cache
 def handover() -> HandoverRoom:
+    log_as_set(read(settings.TextLog))
     return HandoverRoom()
+
+
+def log_as_set(log: settings.TextLog) -> Callable[[], None]:
+    """In a file, too, where one is named; gives the way back."""
+    if not log.file:
+        return lambda: None
+    from quintet.kernel.text_log import write_also
+
+    return write_also(LOGS, log.file)
+
+
+def installed(*names: str) -> dict[str, str]:
+    """The versions of those libraries that are here and say theirs."""
+    found = dict[str, str]()
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def caller_named(subject: str) -> Caller:
@@ -518,6 +550,11 @@ def warn(error: QuintetError) -> None:
 
 def warn_of_drift() -> None:
     logger("handover").warning("drift found (data)")
+
+
+def fell_back(reason: str) -> None:
+    """Alarms count the line."""
+    logger("handover").warning("model fallback", extra={"reason": reason})
 
 
 def warn_of(reason: str) -> None:

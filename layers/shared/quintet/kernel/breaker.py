@@ -15,9 +15,12 @@ from typing import Literal, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from quintet.kernel.clock import Clock
-from quintet.kernel.errors import QuintetError, Unavailable
+from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
 
 T = TypeVar("T")
+
+AWAY = (Unavailable, Misconfigured)
+"""Of the states: what counts as their being away, so that calls go on."""
 
 PREFIX = "breaker:"
 KEPT_SECONDS = 30 * 24 * 3600
@@ -186,7 +189,7 @@ class Breaker:
         """Also as it was written; an unreadable one counts as new, and is written over."""
         try:
             text = self._states.get(self._key) if self._states else None
-        except Unavailable:
+        except AWAY:
             return self._own, None
         if self._states is None or text is None:
             return (self._own if self._states is None else NEW), text
@@ -203,7 +206,7 @@ class Breaker:
             if expect is None:
                 return self._states.add(self._key, value, seconds=KEPT_SECONDS)
             return self._states.replace(self._key, value, expect=expect, seconds=KEPT_SECONDS)
-        except Unavailable:
+        except AWAY:
             return True
 
     @property

@@ -99,6 +99,30 @@ def write_text(services: Sequence[str], folder: str, *, name: str) -> Callable[[
     return back
 
 
+def write_also(services: Sequence[str], file: str) -> Callable[[], None]:
+    """From now on the lines of the logs of `services` are in `file`, too; gives the way back.
+
+    A file that can't be written to costs a warning: nothing else.
+    """
+    logs, path = [logger(service) for service in services], Path(file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files = [SharedFile(path) for _ in logs]
+    except OSError as error:
+        logs[0].warning(f"{path} can't be written to: {error.strerror}; the log is on standard output alone")
+        return lambda: None
+    for log, own in zip(logs, files, strict=True):
+        own.setFormatter(log.registered_handler.formatter)
+        _close(log)
+        log.addHandler(own)
+
+    def back() -> None:
+        for log in logs:
+            _close(log)
+
+    return back
+
+
 def _begin_file(logs: Sequence[Logger], folder: Path, name: str, formatter: TextFormatter) -> None:
     path = folder / f"{name}.log"
     try:

@@ -81,9 +81,18 @@ def address_of(request: Request) -> str:
     return (request.client.host if request.client else "") or "unknown"
 
 
-TheRoom = Annotated[HandoverRoom, Depends(the_room)]
+async def _room(request: Request) -> HandoverRoom:
+    return the_room(request)
+
+
+async def _address(request: Request) -> str:
+    return address_of(request)
+
+
+# coroutines, for FastAPI asks others in threads
+TheRoom = Annotated[HandoverRoom, Depends(_room)]
 TheCaller = Annotated[Caller, Depends(known_caller)]
-TheAddress = Annotated[str, Depends(address_of)]
+TheAddress = Annotated[str, Depends(_address)]
 
 UNUSABLE: Responses = {
     400: {"description": "The request is not as described; the answer names the field."},

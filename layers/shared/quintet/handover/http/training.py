@@ -81,16 +81,17 @@ class Training:
         """Waits for a while, unless asked not to. Raises what is wrong with the samples, and ModelError."""
         job = job_for(self._caller, self._room, seconds=LONGEST_TRAINING)
         trainings = self._room.trainings
-        run = trainings.begin(self._kind, samples=samples, caller=self._caller.id, job=job.job_id if job else "")
+        name = job.job_id if job else ""
+        run = trainings.begin(self._kind, samples=samples, caller=self._caller.id, job=name, more=more or {})
         if not prefers_async(self._request):
             run = trainings.waiting(run.id, self._room.models.train_wait_seconds, time.sleep)
-        return self._outcome(run, job, more or {})
+        return self._outcome(run, job)
 
-    def _outcome(self, run: Run, job: Job | None, more: dict[str, Any]) -> Response:
+    def _outcome(self, run: Run, job: Job | None) -> Response:
         if run.status == "failed":
             raise refusal(run)
         if run.answer is not None:
-            return Response(to_json(run.answer | more, inf_nan_mode="null"), media_type=JSON)
+            return Response(to_json(run.answer | run.more, inf_nan_mode="null"), media_type=JSON)
         return follow(job, self._request, "the training")
 
 
