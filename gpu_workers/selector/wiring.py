@@ -69,6 +69,7 @@ class SelectorTask:
         from quintet.entry.http_server import HttpServer
         from quintet.handover.http import app
 
+        self.room.check_place()
         ours = read(Server)
         settings = read(HttpServerSettings).model_copy(
             update={"host": ours.host, "certificate_file": ours.certificate_file, "key_file": ours.key_file}

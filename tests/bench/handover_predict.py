@@ -163,12 +163,12 @@ def ours(folder: Path, requests: int, more: dict[str, str]) -> Used:
 
 def serve(folder: Path, requests: int) -> Used:
     started = time.perf_counter()
-    from functions.handover.api.app import handler
     from quintet.handover.packaged import Packaged
     from quintet.handover.wiring import handover
 
     object.__setattr__(handover().versions, "packaged", Packaged(folder))
-    handover().serving.loaded.versions = handover().versions
+    from functions.handover.api.app import handler  # which loads the model
+
     asked = event(token())
     first = handler(asked, None)
     taken = (time.perf_counter() - started) * 1000

@@ -9,7 +9,8 @@ import pytest
 
 from infra.local.credentials import OF_HANDOVER
 from infra.local.deploy import HANDED_ON, named
-from quintet.handover import settings
+from quintet.handover import collection_runs, settings, trainings
+from quintet.handover.feedback_rows import FeedbackRows
 from quintet.kernel.settings import HttpSettings, LogSettings, PlaceSettings, Settings, read
 from tests.house.conditions import Chosen
 from tests.house.templates import FUNCTION, Template
@@ -203,8 +204,10 @@ def test_the_root_hands_all_of_it_on() -> None:
     assert set(TEMPLATE.body["Parameters"]) - given == own
 
 
-def test_models_stay_in_the_bucket_and_pictures_go() -> None:
+def test_models_stay_in_the_bucket_and_what_tells_where_phones_were_goes() -> None:
     bucket = Template.read(INFRA / "platform.yaml").resources("AWS::S3::Bucket")["Bucket"]
     kept = {str(rule.get("Prefix")): rule.get("ExpirationInDays") for rule in bucket["LifecycleConfiguration"]["Rules"]}
     assert kept["handover/pictures/"] == 7
+    for folder in (trainings.FOLDER, collection_runs.FOLDER, FeedbackRows.prefix):
+        assert kept[f"{folder}/"] == 30
     assert not [prefix for prefix in kept if "handover/models/".startswith(prefix)]

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ import httpx
 import numpy as np
 import psutil
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from infra.local import redis as local_redis
 from infra.local.cloud import ROOT, Cloud
@@ -158,15 +159,24 @@ class Handover:
         queue = self.endpoints.queues["handover watch"]
         self.aws.client("sqs").send_message(QueueUrl=queue, MessageBody='{"about": "watch"}')
 
-    def processes(self, name: str) -> list[psutil.Process]:
-        return functions(self.cloud.folder, f"-handover-{name}")
+    def pids(self, name: str) -> set[int]:
+        """Of the processes of that function."""
+        return {process.pid for process in functions(self.cloud.folder, f"-handover-{name}")}
+
+    def kill(self, name: str) -> set[int]:
+        """All of them, at once."""
+        victims = functions(self.cloud.folder, f"-handover-{name}")
+        for process in victims:
+            process.kill()
+        psutil.wait_procs(victims, timeout=10)
+        return {process.pid for process in victims}
 
     def redis(self) -> Redis:
         return Redis.from_url(str(self.endpoints.redis), decode_responses=True)
 
     def forgive(self) -> None:
-        """As if nobody had asked for anything in the last minute."""
-        with self.redis() as redis:
+        """As if nobody had asked for anything in the last minute; without Redis nobody knows of it anyhow."""
+        with suppress(RedisConnectionError), self.redis() as redis:
             for key in redis.scan_iter("*handover:rate*"):
                 redis.delete(key)
 

@@ -13,6 +13,7 @@ import jwt
 import pytest
 
 from infra.local.cloud import ROOT
+from infra.local.workers import WORKERS, made
 from tests.clouds import LocalCloud
 from tests.integration.aggregation_scene import until
 from tests.integration.handover_scene import (
@@ -132,22 +133,17 @@ def test_a_training_is_killed_in_its_midst(room: Handover, killed: str) -> None:
 
 def test_two_hundred_predictions_by_several_processes_are_two_hundred(room: Handover) -> None:
     first = crowd(room, 100)
-    several = room.processes("api")
+    several = room.kill("api")
     assert len(several) > 1
-    for process in several:
-        process.kill()
-        process.wait(10)
     assert {one["predicted_antenna"] for one in first + crowd(room, 100)} == {"antenna_2"}
     assert room.counted() == {"success": 200, "error": 0, "antennas": 200}
-    assert not {process.pid for process in several} & {process.pid for process in room.processes("api")}
+    assert not several & room.pids("api")
 
 
 def test_a_ue_is_known_to_all_of_them(room: Handover) -> None:
     asked = hearing(f"{UE}known", antenna_2=-101, antenna_1=-82)
     assert room.predicted({**asked, "timestamp": 1_790_000_000})["predicted_antenna"] == "antenna_1"
-    for process in room.processes("api"):
-        process.kill()
-        process.wait(10)
+    room.kill("api")
     held_back = room.predicted({**asked, "timestamp": 1_790_000_001})
     assert (held_back["predicted_antenna"], held_back["suppression_reason"]) == ("antenna_2", "too_recent")
 
@@ -158,7 +154,7 @@ def test_the_pace_is_one_for_all_of_them(room: Handover) -> None:
 
     with ThreadPoolExecutor(AT_ONCE) as threads:
         answers = list(threads.map(one, range(PER_MINUTE + 20)))
-    assert len(room.processes("api")) > 1
+    assert len(room.pids("api")) > 1
     assert [one.status_code for one in answers].count(200) == PER_MINUTE
     refused = [one for one in answers if one.status_code != 200]
     assert {one.status_code for one in refused} == {429}
@@ -188,11 +184,9 @@ def test_the_map_and_the_way_are_drawn_and_kept(room: Handover) -> None:
 
 def test_the_network_is_asked(room: Handover) -> None:
     assert room.told("GET", "/api/nef-status")["status"] == "connected"
-    soon = room.ask("POST", "/api/collect-data", json={"duration": 3, "interval": 1})
-    assert soon.status_code == 200, soon.text
-    assert soon.json()["samples"] >= 3
-    kept = json.loads(room.objects(soon.json()["file"])[soon.json()["file"]])
-    assert len(kept) == soon.json()["samples"]
+    told = room.told("POST", "/api/collect-data", json={"duration": 3, "interval": 1})
+    kept = json.loads(room.objects(told["file"])[told["file"]])
+    assert len(kept) == told["samples"] >= 3
     assert {one["optimal_antenna"] for one in kept} <= {name for one in kept for name in one["rf_metrics"]}
 
 
@@ -202,7 +196,8 @@ def test_a_long_collection_is_a_job(room: Handover) -> None:
     url = answer.url.join(answer.headers["Location"])
     assert until(lambda: room.job(url).get("progress"), tell=partial(room.job, url))["looks"] >= 1
     ended = room.followed(answer)
-    assert (ended.status_code, ended.json()["trainable"]) == (200, True), ended.text
+    assert (ended.status_code, ended.json()["looks"]) == (200, 4), ended.text
+    assert ended.json()["trainable"] == ended.json()["samples"] == 12
 
 
 def test_a_network_that_knows_nobody_of_that_name(room: Handover) -> None:
@@ -219,11 +214,8 @@ def killed(room: Handover) -> str:
     """The job's address of a training whose process was killed while it trained."""
     asked = room.ask("POST", "/api/train-async", json=samples(3000), headers={"Prefer": "respond-async"})
     assert asked.status_code == 202, asked.text
-    victims = until(lambda: (room.health()["training"] or {})["status"] == "running" and room.processes("train"),
-                    pause=0.05, tell=room.health)  # fmt: skip
-    for process in victims:
-        process.kill()
-        process.wait(10)
+    until(lambda: (room.health()["training"] or {}).get("status") == "running" and room.kill("train"), pause=0.05,
+          tell=room.health)  # fmt: skip
     return str(asked.url.join(asked.headers["Location"]))
 
 
@@ -279,12 +271,12 @@ def test_a_prediction_and_a_training_may_be_jobs(room: Handover, trained: str) -
 def test_a_switch_is_everywhere_within_five_seconds(room: Handover, trained: str) -> None:
     for version in ("1.0.0", trained):
         crowd(room, 24)
-        several = {process.pid for process in room.processes("api")}
+        several = room.pids("api")
         assert len(several) > 1
         assert room.told("PUT", f"/api/models/{version}") == {"status": "ok", "version": version}
         time.sleep(5)
         assert all_answer_by(room, version)
-        assert several <= {process.pid for process in room.processes("api")}
+        assert several <= room.pids("api")
     missing = room.ask("PUT", "/api/models/9.9.9")
     assert (missing.status_code, missing.json()["type"]) == (404, "ResourceNotFoundError")
 
@@ -295,8 +287,7 @@ def test_an_altered_model_does_not_answer(room: Handover, trained: str) -> None:
     good = room.objects(key)[key]
     room.put(key, good[:-1] + bytes([good[-1] ^ 1]))
     try:
-        for process in room.processes("api"):
-            process.kill()  # what was loaded before is as it was published
+        room.kill("api")  # what was loaded before is as it was published
         answers = {one["model_version"] for one in crowd(room, 8)}
         assert trained not in answers
         health = room.health()
@@ -320,7 +311,7 @@ def logged(room: Handover, function: str) -> list[str]:
 
 
 def test_a_large_body_goes_the_way_that_the_413_names(room: Handover, trained: str) -> None:
-    body = json.dumps(samples(120), indent=600).encode()
+    body = json.dumps(samples(120), indent=800).encode()
     assert len(body) > 6 * 1024 * 1024
     json_ = {"Content-Type": "application/json"}
     refused = room.ask("POST", "/api/train", content=body, headers=json_)
@@ -348,13 +339,14 @@ def test_a_drift_is_noticed_and_learnt_from(room: Handover, trained: str) -> Non
     )
     assert done["training"]["status"] == "done"
     assert done["training"]["reason"].startswith("better than the active version: held-back accuracy")
-    assert done["active"] != before["active"]
-    until(lambda: all_answer_by(room, done["active"]))
+    active = until(lambda: (now := room.health()["active"]) != before["active"] and now, tell=room.health)
+    until(lambda: all_answer_by(room, active))
     assert room.metrics()['ml_retrainings_queued_total{reason="performance"}'] == 1
     assert any("drift found" in line for line in logged(room, "feedback"))
 
 
 def test_a_sequence_model_is_trained_by_a_task(room: Handover, trained: str) -> None:
+    made(WORKERS["selector"])  # else the task would install torch first, for minutes
     told = room.told("POST", "/api/train?model_type=lstm", json=samples(150))
     assert told["metrics"]["samples"] == 150
     answer = room.predicted(hearing(f"{UE}lstm", antenna_1=-95, antenna_2=-80), "?model_type=lstm")
@@ -391,7 +383,7 @@ def everything(redis: Any, key: str) -> Any:
 def test_without_redis_predictions_go_on_and_are_counted_later(room: Handover) -> None:
     room.kill_redis()
     try:
-        assert {one["predicted_antenna"] for one in crowd(room, 16)} == {"antenna_2"}
+        crowd(room, 16)
     finally:
         room.restart_redis()
     sent = 16

@@ -2,5 +2,7 @@
 
 from quintet.entry.http import as_lambda
 from quintet.handover.http import app
+from quintet.handover.wiring import handover
 
 handler = as_lambda(app)
+handover().warm_model()

@@ -23,7 +23,7 @@ from quintet.handover.settings import Guards
 from quintet.handover.sights import Candidate, Look, Sight
 from quintet.handover.telemetry import METRICS
 from quintet.kernel.clock import SteppedClock
-from quintet.kernel.errors import Unavailable
+from quintet.kernel.errors import QuintetError
 
 START = 1_767_225_600.0
 """Where a SteppedClock begins."""
@@ -62,7 +62,7 @@ class World:
     weights: Mapping[str, float] = field(default_factory=lambda: {"rsrp_over_serving": 1.0})
     guards: Guards = field(default_factory=Guards)
     clock: SteppedClock = field(default_factory=SteppedClock)
-    troubles: list[Unavailable] = field(default_factory=list)
+    troubles: list[QuintetError] = field(default_factory=list)
 
     @cached_property
     def model(self) -> Model:

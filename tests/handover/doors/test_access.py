@@ -105,6 +105,27 @@ def test_the_rate_is_the_settings(room: Any) -> None:
     assert room(RATE_LIMIT_PER_MINUTE="7").pace.per_minute == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE_LIMIT_PER_MINUTE", "0"),
+        ("MODEL_TYPE", "forest"),
+        ("UE_TRACKING_MAX_UES", "many"),
+        ("HANDOVER_MODE", "b5"),
+        ("NEF_TIMEOUT_SECONDS", "0"),
+        ("CIRCUIT_BREAKER_FAILURES", "none"),
+        ("FEEDBACK_HELD_BACK", "1"),
+    ],
+)
+def test_nor_with_a_setting_that_would_fail_later(
+    room: Any, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    whole = room()
+    monkeypatch.setenv(name, value)
+    with pytest.raises(Misconfigured, match=name):
+        whole.warm()
+
+
 def test_the_log_is_in_a_file_too_where_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOG_FILE", str(tmp_path / "logs/ml-service.log"))
     back = log_as_set(read(TextLog))

@@ -1,16 +1,21 @@
 """A training, from what was asked for to what answers."""
 
 import json
+from collections.abc import Sequence
 from functools import partial
 
 import pytest
 
 from quintet.handover import bootstrap
+from quintet.handover.examples import Example, examples_of
+from quintet.handover.learning import Fit, Floats, Progress, log_loss, silent
 from quintet.handover.messages import FeedbackSample, TrainingSample
 from quintet.handover.runs import Runs
 from quintet.handover.settings import Models
+from quintet.handover.sights import Look
 from quintet.handover.training import LEAST_JUDGED
 from quintet.handover.trainings import GIVEN_UP_AFTER, LATE, said_of
+from quintet.handover.versions import CHOSEN
 from quintet.kernel.errors import InvalidInput, Unavailable
 from tests.handover.learning.place import Fixed, World, away, broken, feedback, quick, samples
 
@@ -298,3 +303,61 @@ def test_samples_that_teach_nothing_are_a_refusal() -> None:
         world = World()
         done = world.train(world.trainings.begin(kind, samples=[alone]).id)
         assert done.status == "done" or (done.error_status == 400 and "nothing to learn" in done.error)
+
+
+def test_who_chose_a_version_after_it_was_asked_for_is_not_overruled(world: World) -> None:
+    run = world.trainings.begin("lightgbm", samples=samples(40))
+    other = world.versions.publish("lightgbm", {"pairs.onnx": b"x"}, features=("a",)).version
+    world.clock.advance(5)
+    world.versions.activate(other, reason=CHOSEN)
+    done = world.train(run.id)
+    assert (done.status, done.live) == ("done", False)
+    assert world.versions.active().version == other
+    again = world.trainings.begin("lightgbm", samples=samples(40))
+    assert world.train(again.id).live
+
+
+class Remembering(Fixed):
+    """Keeps what it was shown."""
+
+    def fit(self, examples: Sequence[Example], *, seed: int, progress: Progress = silent) -> Fit:
+        self.shown = list(examples)
+        return super().fit(examples, seed=seed, progress=progress)
+
+
+def test_a_drift_learns_as_much_of_what_the_active_version_was_asked_to_learn(world: World) -> None:
+    asked = samples(30)
+    world.train(world.trainings.begin("lightgbm", samples=asked).id)
+    model = Remembering()
+    world.model, world.buffer.learn = model, feedback(20)
+    world.trainings.retrain("lightgbm", "x")
+    world.train(world.sent()[-1])
+    assert [one.ue for one in model.shown[20:]] == [one.ue_id for one in asked[-20:]]
+
+
+def test_without_any_it_learns_what_all_begin_with(world: World, few_drives: None) -> None:
+    model = Remembering()
+    world.model, world.buffer.learn = model, feedback(20)
+    world.trainings.retrain("lightgbm", "x")
+    world.train(world.sent()[-1])
+    assert len(model.shown) == 40
+
+
+def test_right_as_often_and_less_sure_is_not_better() -> None:
+    class Unsure(Fixed):
+        def _shares(self, look: Look) -> Floats:
+            sure = super()._shares(look)
+            unsure: Floats = 0.9 * sure + 0.1 / len(sure)
+            return unsure
+
+    world = World(active=Fixed(), model=Unsure())
+    world.buffer.learn, world.buffer.held_back = feedback(40), feedback(30, seed=9)
+    world.trainings.retrain("lightgbm", "once")
+    judged = world.train(world.sent()[0])
+    sure_wins = log_loss_of(Fixed(), world) < log_loss_of(Unsure(), world)
+    assert judged.live != sure_wins
+
+
+def log_loss_of(model: Fixed, world: World) -> float:
+    examples = examples_of(world.buffer.held_back, 0.0)
+    return log_loss(model.scores([one.look for one in examples]), [one.answer for one in examples])

@@ -57,5 +57,19 @@ def test_validation_holds_out_whole_ues_a_fifth_or_so() -> None:
     assert 0.15 < len(held) / len(many) < 0.35
     one_ue = [one for one in many if one.ue == many[0].ue]
     learn, held = parted(one_ue, 42)
-    assert len(held) == round(0.2 * len(one_ue))
+    assert 0.1 < len(held) / len(one_ue) < 0.3
     assert parted(one_ue[:5], 42)[1] == []
+
+
+def test_what_was_sent_twice_is_held_out_twice() -> None:
+    drive = [one for one in examples_of(bootstrap.drawn(np.random.default_rng(12)), 0.0) if one.ue == "drive-0000"]
+    learn, held = parted([*drive, *drive], 42)
+    assert held
+    assert not {one.look.sight.at for one in learn} & {one.look.sight.at for one in held}
+
+
+def test_a_few_that_were_sent_again_and_again_are_on_both_sides() -> None:
+    few = [one for one in examples_of(bootstrap.drawn(np.random.default_rng(12)), 0.0) if one.ue == "drive-0000"][:2]
+    learn, held = parted(few * 20, 42)
+    assert len(held) == 8
+    assert {one.look.sight.at for one in learn} == {one.look.sight.at for one in held}

@@ -16,7 +16,8 @@ from quintet.handover.health import TrainingHealth
 from quintet.handover.messages import Kind
 from quintet.handover.selectors import LabelSelector, PairSelector
 from quintet.handover.versions import Active
-from quintet.kernel.errors import Unavailable
+from quintet.kernel.errors import Misconfigured, QuintetError, Unavailable
+from quintet.kernel.rows import Place
 from tests.handover.serving import graphs
 from tests.handover.serving.world import STRONGEST, WEAKEST, World, described, files_of, look, package, weights_text
 
@@ -216,12 +217,24 @@ class TestFallingBack:
         assert world.serving.selector().version == chain[2]
         assert "can't be read" in (world.serving.health().fallback_reason or "")
 
-    def test_it_starts_while_the_table_is_away(self, world: World, chain: list[str]) -> None:
-        cut_off(world)
-        assert world.serving.selector().version == "1.0.0"
-        health = world.serving.health()
+    @pytest.mark.parametrize("why", [Unavailable, Misconfigured])
+    def test_it_starts_while_the_table_is_away(self, world: World, chain: list[str], why: type[QuintetError]) -> None:
+        cut_off(world, why)
+        serving = world.environment(training=lambda: world.rows.read(Place("handover#runs", "newest")))
+        assert serving.selector().version == "1.0.0"
+        assert serving.selector("lightgbm").version == "1.0.0"
+        health = serving.health()
         assert health.ready
         assert "the table is away" in (health.fallback_reason or "")
+
+    def test_a_bucket_that_refuses_is_passed_over(
+        self, world: World, chain: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refused(*_: object) -> object:
+            raise Misconfigured("the bucket: this function's role is refused")
+
+        monkeypatch.setattr(type(world.objects), "get", refused)
+        assert world.environment().selector().version == "1.0.0"
 
     def test_with_nothing_at_all_it_says_so(self, world: World, tmp_path: Path) -> None:
         for path in (tmp_path / "model").iterdir():
@@ -390,9 +403,9 @@ def counted(world: World, what: str) -> list[str]:
     return calls
 
 
-def cut_off(world: World) -> None:
+def cut_off(world: World, why: type[QuintetError] = Unavailable) -> None:
     def away(*_: object, **__: object) -> object:
-        raise Unavailable("the table is away")
+        raise why("the table is away")
 
     for name in ("read", "list"):
         object.__setattr__(world.rows, name, away)

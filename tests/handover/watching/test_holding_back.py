@@ -47,6 +47,13 @@ def test_without_a_time_a_sample_that_is_sent_twice_is_on_one_side() -> None:
     assert any(sides)
 
 
+def test_a_drive_that_is_sent_twice_is_on_one_side_each_time() -> None:
+    drive = [sample(timestamp=60.0 + second) for second in range(50)]
+    learn, held_back = parted([*drive, *drive], SHARE)
+    assert len(held_back) == 20
+    assert not {one.timestamp for one in learn} & {one.timestamp for one in held_back}
+
+
 def test_one_sample_again_and_again_is_on_both() -> None:
     """Else nothing could be learned, or nothing judged."""
     learn, held_back = parted([sample()] * 50, SHARE)

@@ -31,7 +31,7 @@ from rich.console import Console
 
 from quintet.adapters.http_calls import HttpCalls
 from quintet.cli import handover_screen as screen
-from quintet.cli.handover_drives import NEIGHBOUR, read_drive, read_samples, trainable_of
+from quintet.cli.handover_drives import NEIGHBOUR, read_drive, read_samples, read_text, trainable_of
 from quintet.cli.handover_replay import Replay
 from quintet.cli.handover_service import Refused, Service
 from quintet.cli.settings import HandoverClient
@@ -100,7 +100,7 @@ def replay(given: Given) -> int:
 
 
 def train(given: Given) -> int:
-    return _train(given, read_samples(Path(given.file).read_text(encoding="utf-8")))
+    return _train(given, read_samples(read_text(Path(given.file))))
 
 
 def _wanted(given: Given) -> CollectDataRequest:

@@ -49,11 +49,19 @@ class Moment:
 
 def read_drive(file: Path) -> list[Moment]:
     """In the order of time. Raises InvalidInput, and OSError."""
-    text = file.read_text(encoding="utf-8-sig")
+    text = read_text(file)
     moments = trace(text, file.stem) if file.suffix.lower() == ".csv" else samples_drive(read_samples(text))
     if not moments:
         raise InvalidInput(f"{file} holds no measurement")
     return sorted(moments, key=lambda moment: moment.at)
+
+
+def read_text(file: Path) -> str:
+    """Raises InvalidInput, and OSError."""
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{file} is no text: a drive is a JSON list of samples, or a CSV trace") from None
 
 
 def read_samples(text: str) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """The caller of an HTTP request, who is asked for before the request's body is looked at."""
 
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Request, Response, Security
+from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.base import SecurityBase
 
 from quintet.entry.bearer import BearerGate, bearer_of
 from quintet.entry.caller import Caller
@@ -46,11 +47,23 @@ def caller_of(request: Request) -> Caller:
     return caller
 
 
-async def known_caller(request: Request, _: Annotated[str | None, Security(API_KEY)] = None) -> Caller:
-    """The same as a FastAPI dependency, which looks for the key no more than once a request."""
-    if REMEMBERED not in request.scope:
-        request.scope[REMEMBERED] = await request.app.state.aside(caller_of, request)
-    return caller_of(request)
+class KnownCaller(SecurityBase):
+    """The same as a FastAPI dependency, which looks for the key no more than once a request. OpenAPI tells of it as of
+    API_KEY, for a room that wants another to put that in its place.
+    """
+
+    model, scheme_name = API_KEY.model, API_KEY.scheme_name
+
+    async def __call__(self, request: Request) -> Caller:
+        remembered = request.scope.get(REMEMBERED)
+        if isinstance(remembered, Caller):
+            return remembered
+        caller: Caller = await request.app.state.aside(caller_of, request)
+        request.scope[REMEMBERED] = caller
+        return caller
+
+
+known_caller = KnownCaller()
 
 
 class CallerFirst(APIRoute):

@@ -1,5 +1,6 @@
 """One log line and one set of metrics a request, its correlation id, and an answer to whatever went wrong."""
 
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,9 @@ CORRELATION = "quintet.correlation_id"
 
 ANSWERED_ERRORS = "quintet.answered_errors"
 """Where a request's scope collects the errors of the house that were answered further in, to be logged here."""
+
+BEGAN = "quintet.began"
+"""When the request came, by the stopwatch."""
 
 OnAnswer = Callable[[int, float], None]
 """Told the status and the milliseconds of each answer."""
@@ -51,7 +55,7 @@ class Observation:
         correlation = correlation_id(Headers(scope=scope).get(CORRELATION_HEADER))
         scope[CORRELATION] = correlation
         answered: list[QuintetError] = scope.setdefault(ANSWERED_ERRORS, [])
-        started, status = stopwatch(), 0
+        started, status = scope.setdefault(BEGAN, stopwatch()), 0
 
         async def send_with_correlation(message: Message) -> None:
             nonlocal status
@@ -98,4 +102,4 @@ class Observation:
 
     def _measure(self, route: str, status: int, milliseconds: float) -> None:
         values = {"Requests": 1, "Duration": milliseconds, "ServerErrors": int(status >= 500)}
-        print(metrics_line(f"{self._place.room}-api", route, values, SystemClock().now()))
+        sys.stdout.write(metrics_line(f"{self._place.room}-api", route, values, SystemClock().now()) + "\n")

@@ -7,7 +7,7 @@ anew for each request: its event loop ends with it. That was half of the CPU of 
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 
@@ -17,10 +17,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Aside(Protocol):
-    def __call__(self, call: Callable[P, T], *given: P.args, **named: P.kwargs) -> Awaitable[T]:
-        """What the call gives or raises."""
-        ...
+Aside = Callable[..., Awaitable[Any]]
+"""(call, *given) -> what the call gives or raises."""
 
 
 def aside() -> Aside:

@@ -6,6 +6,7 @@ completes it with them once, and training does the same.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from quintet.handover import path
@@ -29,10 +30,13 @@ DEFAULT = Windows()
 
 def completed(look: Look, windows: Windows = DEFAULT) -> Look:
     """The look with all of its sight's numbers but the position filled in; a complete one comes back as it is."""
-    if None not in (getattr(look.sight, name) for name in _FILLED):
+    given = _FILLED_OF(look.sight)
+    if None not in given:
         return look
     known = _signals(look, windows) | _motion(look, windows) | _handovers(look)
-    missing: dict[str, Any] = {name: known.get(name, 0.0) for name in _FILLED if getattr(look.sight, name) is None}
+    missing: dict[str, Any] = {
+        name: known.get(name, 0.0) for name, value in zip(_FILLED, given, strict=True) if value is None
+    }
     return Look(replace(look.sight, **missing), look.history)
 
 
@@ -41,6 +45,7 @@ _FILLED = (
     "direction_x", "direction_y", "heading_change_rate", "path_curvature", "time_since_handover", "rsrp_stddev",
     "sinr_stddev",
 )  # fmt: skip
+_FILLED_OF = attrgetter(*_FILLED)
 
 
 def _signals(look: Look, windows: Windows) -> dict[str, float]:

@@ -172,7 +172,9 @@ class Collections:
             known = self.read(run)
         if known.error == DIED:
             self._fail(known, NEFConnectionError(DIED))
-        elif not known.ended:
+        elif known.ended:
+            self._settle(known, *_said_of(known))
+        else:
             raise Unavailable("the collection is being done elsewhere", run=run)
         return None
 
@@ -200,8 +202,8 @@ class Collections:
         key = f"{FOLDER}/{run.id}/{file_name(self.clock.now())}"
         self.objects.put(key, as_json(collected.samples), content_type=JSON)
         result = answer(collected, key, self._uploaded(run, collected))
-        self._end(run, {"state": "done", "answer": result.model_dump(mode="json")})
-        self._tell(run, 200, result.model_dump_json().encode())
+        changes = {"state": "done", "answer": result.model_dump(mode="json")}
+        self._end(run, changes, 200, result.model_dump_json().encode())
 
     def _uploaded(self, run: CollectionRun, collected: Collected) -> str | None:
         """Where an upload of the caller's own would be, so that a training can name it."""
@@ -213,16 +215,17 @@ class Collections:
 
     def _fail(self, run: CollectionRun, error: QuintetError) -> None:
         kind = "NEFConnectionError" if isinstance(error, NEFConnectionError) else type(error).__name__
-        self._end(run, {"state": "failed", "error": error.message})
-        said = {"error": error.message, "type": kind, "correlation_id": run.job or run.id}
-        self._tell(run, error.status, json.dumps(said).encode())
+        changes = {"state": "failed", "error": error.message}
+        self._end(run, changes, error.status, _failure(run, error.message, kind))
 
-    def _end(self, run: CollectionRun, changes: dict[str, Any]) -> None:
+    def _end(self, run: CollectionRun, changes: dict[str, Any], status: int, body: bytes) -> None:
         ended = {**changes, "ended_at": self.clock.now().isoformat()}
         self.rows.write(Change(_place(run.id), ended, expires_at=self.clock.now() + KEPT))
-        self.objects.delete(_login_key(run.id))
+        self._settle(run, status, body)
 
-    def _tell(self, run: CollectionRun, status: int, body: bytes) -> None:
+    def _settle(self, run: CollectionRun, status: int, body: bytes) -> None:
+        """What is left to do once it has ended; done again where it was interrupted."""
+        self.objects.delete(_login_key(run.id))
         if run.job:
             self.promises.fulfil(run.caller, run.job, status, body)
 
@@ -232,6 +235,17 @@ class Collections:
         except NotFound:
             return self.login
         return login["username"], login["password"]
+
+
+def _said_of(run: CollectionRun) -> tuple[int, bytes]:
+    """HTTP status and body of one that has ended."""
+    if run.answer is not None:
+        return 200, run.answer.model_dump_json().encode()
+    return NEFConnectionError.status, _failure(run, run.error, NEFConnectionError.__name__)
+
+
+def _failure(run: CollectionRun, error: str, kind: str) -> bytes:
+    return json.dumps({"error": error, "type": kind, "correlation_id": run.job or run.id}).encode()
 
 
 def _place(run: str) -> Place:

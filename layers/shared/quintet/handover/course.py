@@ -16,6 +16,8 @@ from quintet.handover.signals import recent, rsrp
 
 Table = NDArray[np.float64]
 
+_sum = np.add.reduce  # as an array's own `sum`, which takes twice as long to begin
+_HEARD = (1.0,)
 _UNHEARD = (UNHEARD_RSRP, UNHEARD_SINR, UNHEARD_RSRQ, 0.0, 0.0)
 
 
@@ -31,7 +33,7 @@ class Trends(NamedTuple):
 class Course:
     """seconds: (T,) up to 0, the present; margins: RSRP over the cell that serves now; all but seconds (T, C).
 
-    own: the trends of the candidates' RSRP.
+    own: the trends of the candidates' RSRP; relative: those of their margins.
     """
 
     sights: list[Sight]
@@ -43,6 +45,7 @@ class Course:
     heard: Table
     margins: Table
     own: Trends
+    relative: Trends
 
     def above(self, hysteresis: float) -> Table:
         """(C,) for how long (s) each candidate has been above the serving cell by more than that, in dB."""
@@ -58,18 +61,19 @@ def course(look: Look) -> Course:
 
 
 def trends(seconds: Table, values: Table, heard: Table) -> Trends:
-    """Of (T, C) values where `heard` is 1; the present moment hears every candidate. 0 where there is no line.
+    """Of (T, C) values where `heard` is 1; the present moment hears every candidate. 0 where there is no line. Of
+    several such tables, (N, T, C), at once: tables as small as these cost by the operation.
 
     >>> trends(np.array([-2.0, -1.0, 0.0]), np.array([[1.0], [9.0], [5.0]]), np.array([[1.0], [0.0], [1.0]])).slope
     array([2.])
     """
-    counts = heard.sum(0)
-    mean = (values * heard).sum(0) / counts
-    levels = (values - mean) * heard
+    counts = _sum(heard, 0)
+    mean = _sum(values * heard, -2) / counts
+    levels = (values - mean[..., None, :]) * heard
     times = (seconds[:, None] - (seconds @ heard) / counts) * heard
-    spread = (times * times).sum(0)
-    slope = np.where(spread > 1e-6, (times * levels).sum(0) / np.maximum(spread, 1e-6), 0.0)
-    return Trends(slope, mean, np.sqrt((levels * levels).sum(0) / counts))
+    spread = _sum(times * times, 0)
+    slope = np.where(spread > 1e-6, _sum(times * levels, -2) / np.maximum(spread, 1e-6), 0.0)
+    return Trends(slope, mean, np.sqrt(_sum(levels * levels, -2) / counts))
 
 
 def running(seconds: Table, holds: NDArray[np.bool_]) -> Table:
@@ -78,7 +82,7 @@ def running(seconds: Table, holds: NDArray[np.bool_]) -> Table:
     >>> running(np.array([-2.0, -1.0, 0.0]), np.array([[True, False], [True, True], [True, True]]))
     array([2., 1.])
     """
-    moments = np.logical_and.accumulate(holds[::-1]).sum(0)
+    moments = _sum(np.logical_and.accumulate(holds[::-1]), 0)
     return np.where(moments > 0, -seconds[len(seconds) - np.maximum(moments, 1)], 0.0)
 
 
@@ -87,12 +91,20 @@ def _course(look: Look) -> Course:
     cells = [candidate.cell for candidate in look.sight.candidates]
     table = np.array([_moment(sight, cells) for sight in sights], np.float64)
     seconds = np.array([sight.at - look.sight.at for sight in sights])
-    servings = np.array([rsrp(sight, look.sight.serving) for sight in sights])
     powers, ratios, qualities, loads, heard = table.transpose(2, 0, 1)
-    own = trends(seconds, powers, heard)
-    return Course(sights, seconds, powers, ratios, qualities, loads, heard, powers - servings[:, None], own)
+    margins = powers - _servings(look.sight.serving, sights, cells, powers)
+    own, relative = map(Trends._make, zip(*trends(seconds, np.array((powers, margins)), heard), strict=True))
+    return Course(sights, seconds, powers, ratios, qualities, loads, heard, margins, own, relative)
+
+
+def _servings(serving: str | None, sights: Sequence[Sight], cells: Sequence[str], powers: Table) -> Table:
+    """(T, 1): the RSRP of the cell that serves now, at each moment."""
+    if serving in cells:
+        at = cells.index(serving)
+        return powers[:, at : at + 1]
+    return np.array([[rsrp(sight, serving)] for sight in sights])
 
 
 def _moment(sight: Sight, cells: Sequence[str]) -> list[tuple[float, ...]]:
-    found = {cell: (*values, 1.0) for cell, *values in sight.candidates}
+    found = {candidate[0]: candidate[1:] + _HEARD for candidate in sight.candidates}
     return [found.get(cell, _UNHEARD) for cell in cells]

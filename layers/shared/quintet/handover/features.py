@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quintet.handover.circumstances import completed
-from quintet.handover.course import Course, course, trends
-from quintet.handover.history import MOST_SIGHTS
+from quintet.handover.course import Course, course
+from quintet.handover.history import MOST_SIGHTS, Handover
 from quintet.handover.path import paces
 from quintet.handover.ranges import LABEL_RANGES, NEIGHBOUR_RANGES, PAIR_RANGES, SEQUENCE_RANGES, TOLD, limits
 from quintet.handover.sights import Candidate, Look, Sight
@@ -85,11 +85,12 @@ def _within(values: NDArray[np.float64], ranges: NDArray[np.float64]) -> Floats:
 
 
 def _pairs(look: Look) -> NDArray[np.float64]:
-    went, sight = course(look), look.sight
+    went, sight, done = course(look), look.sight, look.history.done
+    serving = sight.reference()
     best = _best_others(sight, [candidate.cell for candidate in sight.candidates])
     shared = [*_of_ue(look), len(best), look.history.count(sight.at), float(sight.heard(sight.serving) is not None)]
     rows = [
-        [*shared, *_now(candidate, other, sight), *_left(candidate.cell, look)]
+        [*shared, *_now(candidate, other, serving, sight), *_left(candidate.cell, done, sight.at)]
         for candidate, other in zip(sight.candidates, best, strict=True)
     ]
     return np.concatenate((rows, np.array(_courses(went)).T), axis=1)
@@ -103,8 +104,7 @@ def _of_ue(look: Look) -> list[float]:
     return [*told, serving.rsrp, serving.sinr, serving.rsrq, *_over(best, serving)]
 
 
-def _now(candidate: Candidate, best: Candidate, sight: Sight) -> list[float]:
-    serving = sight.reference()
+def _now(candidate: Candidate, best: Candidate, serving: Candidate, sight: Sight) -> list[float]:
     return [
         float(candidate.cell == sight.serving),
         *candidate[1:],
@@ -114,15 +114,15 @@ def _now(candidate: Candidate, best: Candidate, sight: Sight) -> list[float]:
     ]
 
 
-def _left(cell: str, look: Look) -> tuple[float, float]:
+def _left(cell: str, done: Sequence[Handover], now: float) -> tuple[float, float]:
     """How often the UE left the cell, and seconds since it last did."""
-    left = [handover.at for handover in look.history.done if handover.source == cell]
-    return len(left), look.sight.at - left[-1] if left else np.inf
+    left = [handover.at for handover in done if handover.source == cell]
+    return len(left), now - left[-1] if left else np.inf
 
 
 def _courses(went: Course) -> Sequence[NDArray[np.float64]]:
     """(C,) each: how the candidates stand and went, by themselves and over the cell that serves now."""
-    relative = trends(went.seconds, went.margins, went.heard)
+    relative = went.relative
     return (
         _rank(went.rsrp[-1]),
         _rank(went.sinr[-1]),

@@ -34,4 +34,4 @@ class ModelHealth(Body):
     active: str = Field(description="The version that should answer.")
     serving: str | None = Field(None, description="The version that does; null where none can be loaded.")
     fallback_reason: str | None = Field(None, description="Why another version answers than should.")
-    training: TrainingHealth | None = Field(None, description="The newest training, null where there was none.")
+    training: TrainingHealth | None = Field(None, description="The newest training; null where none is known.")

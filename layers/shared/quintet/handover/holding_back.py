@@ -12,6 +12,7 @@ from quintet.handover.messages import FeedbackSample
 
 TOGETHER_S = 60
 IN_A_BLOCK = 5
+FEW = 10
 
 Samples = list[FeedbackSample]
 
@@ -23,9 +24,27 @@ def parted(samples: Sequence[FeedbackSample], share: float) -> tuple[Samples, Sa
     """
     held = [is_held_back(sample, share) for sample in samples]
     if len(samples) > 1 and not share / 2 <= sum(held) / len(samples) <= (1 + share) / 2:
-        held = [_in_turn(place // min(IN_A_BLOCK, len(samples) // 2), share) for place in range(len(samples))]
+        places = _places(samples)
+        length = min(IN_A_BLOCK, max(1, (max(places) + 1) // 2))
+        held = [_in_turn(place // length, share) for place in places]
     learn = [sample for sample, out in zip(samples, held, strict=True) if not out]
     return learn, [sample for sample, out in zip(samples, held, strict=True) if out]
+
+
+def _places(samples: Sequence[FeedbackSample]) -> list[int]:
+    """The place of each among those that differ, in the order of `samples`; of a few that were sent again and again,
+    the place among all.
+    """
+    first: dict[str, int] = {}
+    for sample in samples:
+        first.setdefault(_content(sample), len(first))
+    if len(first) < FEW:
+        return list(range(len(samples)))
+    return [first[_content(sample)] for sample in samples]
+
+
+def _content(sample: FeedbackSample) -> str:
+    return sample.model_dump_json(exclude={"success"}, exclude_none=True)
 
 
 def is_held_back(sample: FeedbackSample, share: float) -> bool:
@@ -36,7 +55,7 @@ def is_held_back(sample: FeedbackSample, share: float) -> bool:
 def _group(sample: FeedbackSample) -> str:
     if sample.ue_id is not None and isinstance(sample.timestamp, int | float):
         return json.dumps([sample.ue_id, sample.timestamp // TOGETHER_S])
-    return sample.model_dump_json(exclude={"success"}, exclude_none=True)
+    return _content(sample)
 
 
 def _in_turn(block: int, share: float) -> bool:

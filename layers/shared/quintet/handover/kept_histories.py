@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 from quintet.handover.history import MOST_SIGHTS, MOST_STAYS, Handover, History, Stay, history_of
@@ -12,7 +14,11 @@ from quintet.kernel.trails import Keeping, Place, Trail, Trails
 
 SCHEMA = 1
 
-_REST = tuple(field.name for field in fields(Sight))[5:]
+MOST_READ = 2048
+"""Sights that are kept as they were read: some megabytes."""
+
+_JSON = json.JSONEncoder(separators=(",", ":"))
+_REST = attrgetter(*[field.name for field in fields(Sight)][5:])
 
 
 def keeping(most: int, hours: float) -> Keeping:
@@ -42,19 +48,24 @@ def sight_text(sight: Sight) -> str:
     >>> sights_of([sight_text(Sight(7.5, None, None, "a", (Candidate("a", -80.0),)))])[0].candidates[0].rsrp
     -80.0
     """
-    cells = [(cell.cell, cell.rsrp, cell.sinr, cell.rsrq, cell.load) for cell in sight.candidates]
-    rest = [getattr(sight, name) for name in _REST]
-    return json.dumps([SCHEMA, sight.at, sight.x, sight.y, sight.serving, cells, rest], separators=(",", ":"))
+    kept = [SCHEMA, sight.at, sight.x, sight.y, sight.serving, sight.candidates, _REST(sight)]
+    return _JSON.encode(kept)
 
 
 def sights_of(texts: Iterable[str]) -> list[Sight]:
     """Those of this schema: what another release of the program kept is passed over."""
-    kept: list[list[Any]] = json.loads(f"[{','.join(texts)}]")
-    return [_sight(*values) for schema, *values in kept if schema == SCHEMA]
+    return [sight for text in texts if (sight := _sight_of(text)) is not None]
+
+
+@lru_cache(MOST_READ)
+def _sight_of(text: str) -> Sight | None:
+    """Kept, for a sight comes back with each of the next MOST_SIGHTS requests of its UE."""
+    schema, *values = json.loads(text)
+    return _sight(*values) if schema == SCHEMA else None
 
 
 def _sight(at: float, x: float, y: float, serving: str, cells: list[list[Any]], rest: list[float]) -> Sight:
-    return Sight(at, x, y, serving, tuple(Candidate(*cell) for cell in cells), *rest)
+    return Sight(at, x, y, serving, tuple(map(Candidate._make, cells)), *rest)
 
 
 def _history(trail: Trail, until: float = float("inf")) -> History:

@@ -26,6 +26,7 @@ Progress = Callable[[Mapping[str, Any]], None]
 """Is told how far a training is; may raise, and so end it."""
 
 VALIDATION = 0.2
+STRETCHES = 20
 LEAST_VALIDATED = 10
 """Of fewer examples none is held out: a figure of one example would say nothing."""
 
@@ -81,14 +82,33 @@ def lists_of(examples: Sequence[Example], rows: Callable[[Look], Rows]) -> Lists
 
 
 def parted(examples: Sequence[Example], seed: int, share: float = VALIDATION) -> tuple[list[Example], list[Example]]:
-    """(to learn from, held out): whole UEs where there are five or more, so that no drive is on both sides."""
+    """(to learn from, held out): whole UEs where there are five or more, so that no drive is on both sides; else
+    stretches of their drives.
+    """
     if len(examples) < LEAST_VALIDATED:
         return list(examples), []
     random = np.random.default_rng(seed)
     ues = sorted({example.ue for example in examples})
-    held = _drawn_ues(examples, ues, random, share) if len(ues) >= 5 else _drawn_rows(len(examples), random, share)
+    held = _drawn_ues(examples, ues, random, share) if len(ues) >= 5 else _drawn_stretches(examples, random, share)
     learn = [one for one, out in zip(examples, held, strict=True) if not out]
     return learn, [one for one, out in zip(examples, held, strict=True) if out]
+
+
+def _drawn_stretches(examples: Sequence[Example], random: np.random.Generator, share: float) -> list[bool]:
+    """Neighbours in time are nearly the same, and copies are: both stay together, where not all are copies of a few."""
+    places: dict[object, int] = {}
+    for example in sorted(examples, key=lambda one: (one.ue, one.look.sight.at)):
+        places.setdefault(_seen(example), len(places))
+    if len(places) < LEAST_VALIDATED:
+        return _drawn_rows(len(examples), random, share)
+    length = max(1, len(places) // STRETCHES)
+    out = _drawn_rows(-(-len(places) // length), random, share)
+    return [out[places[_seen(example)] // length] for example in examples]
+
+
+def _seen(example: Example) -> object:
+    sight = example.look.sight
+    return example.ue, sight.x, sight.y, sight.serving, sight.candidates, example.answer
 
 
 def _drawn_rows(count: int, random: np.random.Generator, share: float) -> list[bool]:
@@ -111,7 +131,7 @@ def _drawn_ues(
         if taken + counts[ues[number]] <= len(examples) / 2:
             out.add(ues[number])
             taken += counts[ues[number]]
-    return [example.ue in out for example in examples] if out else _drawn_rows(len(examples), random, share)
+    return [example.ue in out for example in examples] if out else _drawn_stretches(examples, random, share)
 
 
 def shares(scores: Floats, sizes: Whole, temperature: float = 1.0) -> list[Floats]:

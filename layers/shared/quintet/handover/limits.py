@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Generic, Protocol, TypeVar
 
@@ -72,6 +73,7 @@ class Pace:
             raise TooManyRequests(said, seconds)
 
 
+@lru_cache(1024)
 def neighbourhood(address: str) -> str:
     """What counts as one address: of IPv6 a network of 64 bits, for its owner may call from any address in it.
 

@@ -11,7 +11,7 @@ from quintet.handover.manifest import Manifest
 from quintet.handover.ports import Selector
 from quintet.handover.selectors import Start, selector_of
 from quintet.handover.versions import Versions
-from quintet.kernel.errors import NotFound, Unavailable
+from quintet.kernel.errors import Misconfigured, NotFound, Unavailable
 
 KEPT = 3
 """Loaded versions: the active one, one to fall back to, and one that is asked for by name."""
@@ -99,7 +99,7 @@ class LoadedVersions:
             return self.keep(self.load(version), spare=spare)
         except (ModelAltered, NotFound) as error:
             self.refuse(version, error.message, REFUSED_SECONDS)
-        except Unavailable as error:
+        except (Unavailable, Misconfigured) as error:
             self.refuse(version, error.message, self.believed)
         return None
 
@@ -109,7 +109,7 @@ class LoadedVersions:
             live = self.versions.live(loaded.version)
             if live and live.revision != loaded.revision:
                 return self.keep(self.load(loaded.version), spare=spare)
-        except (ModelAltered, NotFound, Unavailable) as error:
+        except (ModelAltered, NotFound, Unavailable, Misconfigured) as error:
             self.refuse(loaded.version, error.message, REFUSED_SECONDS)
         self._loaded[loaded.version] = after = loaded._replace(looked=self.ticks())
         return after

@@ -37,14 +37,15 @@ class MetricsGate:
     expiry_seconds: int = 3600
 
     def admit(self, authorization: str | None, address: str) -> None:
-        """Raises Unauthenticated, each time counted, and TooManyRequests where that was too often."""
+        """Raises Unauthenticated, counted where something was shown, and TooManyRequests where that was too often."""
         if not self.enabled:
             return
         self.lockouts.check(address)
         try:
             self._look_at(authorization)
         except Unauthenticated:
-            self.lockouts.failed(address)
+            if authorization:
+                self.lockouts.failed(address)
             raise
         self.lockouts.succeeded(address)
 

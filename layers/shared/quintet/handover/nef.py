@@ -133,7 +133,7 @@ class NefClient:
             return self.breaker.call(lambda: self._follow(method, f"{API}/{path}", body, headers or {}))
         except Unavailable as error:
             raise NEFConnectionError(
-                f"the NEF emulator at {self.url} can't be reached: {error.message}", **error.details
+                f"the NEF emulator at {_without_login(self.url)} can't be reached: {error.message}", **error.details
             ) from error
 
     def _follow(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
@@ -163,6 +163,16 @@ class NefClient:
         if not location or theirs.hostname != ours.hostname:
             raise Unavailable("it redirects to another host")
         return theirs._replace(scheme=ours.scheme, netloc=ours.netloc, fragment="").geturl()
+
+
+def _without_login(url: str) -> str:
+    """What of it may be told.
+
+    >>> _without_login("http://ada:secret@nef:8080")
+    'http://nef:8080'
+    """
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _json(answer: Answer, path: str) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from quintet.handover.course import course
-from quintet.handover.sights import Candidate, Look
+from quintet.handover.sights import Candidate, Look, Sight
 
 _STEADY = 0.5
 """dB/s that are not worth a word."""
@@ -20,25 +20,23 @@ def reasons(look: Look) -> list[str]:
     >>> reasons(Look(Sight(0.0, None, None, "a", cells), EMPTY))
     ['serving, RSRP 5.0 dB below the best other cell', 'RSRP 5.0 dB above the serving cell']
     """
-    went = course(look)
+    went, serving = course(look), look.sight.heard(look.sight.serving)
     above, slopes = went.above(0.0).tolist(), went.own.slope.tolist()
     return [
-        ", ".join((_level(candidate, look, seconds), *_more(candidate, look, slope)))
+        ", ".join((_level(candidate, look.sight, serving, seconds), *_more(candidate, look, slope)))
         for candidate, seconds, slope in zip(look.sight.candidates, above, slopes, strict=True)
     ]
 
 
-def _level(candidate: Candidate, look: Look, seconds: float) -> str:
-    sight = look.sight
-    serving = sight.heard(sight.serving)
-    others = [cell.rsrp for cell in sight.candidates if cell is not candidate]
-    if not others:
+def _level(candidate: Candidate, sight: Sight, serving: Candidate | None, seconds: float) -> str:
+    if len(sight.candidates) == 1:
         return f"the only cell that is heard, RSRP {candidate.rsrp:.1f} dBm"
     if serving is None:
-        rank = 1 + sum(other > candidate.rsrp for other in others)
+        rank = 1 + sum(cell.rsrp > candidate.rsrp for cell in sight.candidates)
         return f"RSRP {candidate.rsrp:.1f} dBm, number {rank} of {len(sight.candidates)}; no serving cell is heard"
     if candidate is serving:
-        return f"serving, RSRP {_margin(candidate.rsrp - max(others))} the best other cell"
+        best = max(cell.rsrp for cell in sight.candidates if cell is not candidate)
+        return f"serving, RSRP {_margin(candidate.rsrp - best)} the best other cell"
     lasting = f" for {seconds:.1f} s" if seconds >= 0.05 else ""
     return f"RSRP {_margin(candidate.rsrp - serving.rsrp)} the serving cell{lasting}"
 

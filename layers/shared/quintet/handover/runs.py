@@ -13,7 +13,7 @@ Whoever does a run holds the lease. Everything it writes expects the lease's num
 for dead and comes back can't end what is another's by now.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -236,6 +236,11 @@ class Runs:
             )
         except Conflict:
             raise Superseded("the training is somebody else's by now, or has ended", run=claim.run) from None
+
+    def asked_for(self, versions: Sequence[str]) -> Run | None:
+        """The training on a caller's samples that made the first of these versions that one made."""
+        made = {run.version: run for run in map(Run.model_validate, self._lately()) if run.version and run.samples_key}
+        return next((made[version] for version in versions if version in made), None)
 
     def _lately(self) -> Iterator[dict[str, Any]]:
         after = f"{self.clock.now() - LATELY:{MOMENT}}"

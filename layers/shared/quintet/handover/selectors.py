@@ -79,7 +79,7 @@ class EnsembleSelector:
 
     @property
     def features(self) -> tuple[str, ...]:
-        return tuple(name for member, _ in self.members for name in member.features)
+        return tuple(dict.fromkeys(name for member, _ in self.members for name in member.features))
 
     def scores(self, looks: Sequence[Look]) -> list[Shares]:
         parts = [(member.scores(looks), weight) for member, weight in self.members]

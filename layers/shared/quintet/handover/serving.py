@@ -20,9 +20,9 @@ from quintet.handover.packaged import PACKAGED
 from quintet.handover.ports import Selector
 from quintet.handover.selectors import Shares, Start
 from quintet.handover.sights import Look
-from quintet.handover.versions import Active, Versions
+from quintet.handover.versions import CHOSEN, Active, Versions
 from quintet.kernel.clock import stopwatch
-from quintet.kernel.errors import ModelUnavailable, Unavailable
+from quintet.kernel.errors import Misconfigured, ModelUnavailable, Unavailable
 
 OF_A_KIND = 3
 """Versions of a kind that are tried, the newest first."""
@@ -82,7 +82,7 @@ class Serving:
                 self.loaded.refuse(loaded.version, error.message, REFUSED_SECONDS)
         raise self._not_ready(kind)
 
-    def switch(self, version: str, *, reason: str = "switched to by a request") -> Active:
+    def switch(self, version: str, *, reason: str = CHOSEN) -> Active:
         """Let `version` answer from now on, once it is loaded here and was tried.
 
         Raises ResourceNotFoundError, ModelAltered, Conflict, Unavailable: then everything is as it was.
@@ -101,8 +101,15 @@ class Serving:
             active=self._believed().active.version,
             serving=serving.version if serving else None,
             fallback_reason=self._why(serving.manifest) if serving else self._not_ready(None).message,
-            training=self.training(),
+            training=self._training(),
         )
+
+    def _training(self) -> TrainingHealth | None:
+        """Readiness is told whether or not that can be read just now."""
+        try:
+            return self.training()
+        except (Unavailable, Misconfigured):
+            return None
 
     def forget(self) -> None:
         """The active row is looked at again with the next question."""
@@ -138,7 +145,7 @@ class Serving:
     def _newest(self, kind: Kind) -> tuple[str, ...]:
         try:
             return self.versions.newest(kind, OF_A_KIND)
-        except Unavailable:
+        except (Unavailable, Misconfigured):
             packaged = self.versions.packaged.of_kind(kind)
             return (packaged.version,) if packaged else ()
 
@@ -160,7 +167,7 @@ class Serving:
             return before
         try:
             return Belief(self._or_wanted(self.versions.active()), self.ticks())
-        except Unavailable as error:
+        except (Unavailable, Misconfigured) as error:
             known = before.active if before else self._or_wanted(Active(PACKAGED))
             return Belief(known, self.ticks(), f"Which version is active can't be read: {error.message}.")
 

@@ -25,7 +25,7 @@ from quintet.handover.packaged import PACKAGED
 from quintet.handover.ports import Objects, Selector
 from quintet.handover.runs import Claim, Reason, Run, Runs, Superseded
 from quintet.handover.trainings import Trainings
-from quintet.handover.versions import Versions
+from quintet.handover.versions import CHOSEN, Versions
 from quintet.kernel.clock import Clock
 from quintet.kernel.errors import Conflict, InvalidInput, NotFound, QuintetError, Unavailable
 
@@ -188,8 +188,22 @@ def gathered(run: Run, room: TrainingPlace) -> Material:
         return Material(examples_of(bootstrap.drawn(np.random.default_rng(bootstrap.SEED)), at), [])
     if run.reason == "drift":
         learn, held_back = room.feedback.examples()
-        return Material(examples_of(learn, at), examples_of(held_back, at) if held_back else [])
+        shown = [*examples_of(learn, at), *formerly(len(learn), run, room)]
+        return Material(shown, examples_of(held_back, at) if held_back else [])
     return Material(examples_of(stored(run, room), at), [])
+
+
+def formerly(most: int, run: Run, room: TrainingPlace) -> list[Example]:
+    """What the active version or one before it was asked to learn, the latest of it, else what all begin with: a new
+    model must not forget it over the feedback, and as much of it weighs as much.
+    """
+    known = room.runs.asked_for(room.versions.lineage())
+    try:
+        samples = stored(known, room) if known else []
+    except InvalidInput:
+        samples = []
+    samples = samples or bootstrap.drawn(np.random.default_rng(bootstrap.SEED))
+    return examples_of(samples, run.created_at.timestamp())[-most:]
 
 
 def stored(run: Run, room: TrainingPlace) -> list[TrainingSample]:
@@ -215,12 +229,13 @@ def verdict(run: Run, model: Model, fit: Fit, material: Material, room: Training
         worth(room.serving.selector().scores(looks), material.judges),
         worth(model.scores(looks), material.judges),
     )
+    better = new != old and all(ours >= theirs for ours, theirs in zip(new, old, strict=True))
     figures = f"held-back accuracy {new[0]:.3f} against {old[0]:.3f}, log loss {-new[1]:.3f} against {-old[1]:.3f}"
-    return f"{'better' if new > old else 'no better'} than the active version: {figures}", new > old
+    return f"{'better' if better else 'not better'} than the active version: {figures}", better
 
 
 def worth(given: Sequence[Floats], examples: Sequence[Example]) -> tuple[float, float]:
-    """The more, the better: how often it is right; where that is equal, how sure it is of what is right."""
+    """The more, the better: how often it is right, and how sure it is of what is right."""
     named = [cell(one, int(part.argmax())) for part, one in zip(given, examples, strict=True)]
     right = accuracy(named, [cell(one, one.answer) for one in examples])
     return right, -round(log_loss(given, [one.answer for one in examples]), 6)
@@ -231,10 +246,12 @@ def sane(fit: Fit, examples: Sequence[Example]) -> tuple[str, bool]:
     right = fit.metrics.get("val_accuracy")
     guessing = float(np.mean([1 / len(example.look.sight.candidates) for example in examples]))
     if right is None or len(examples) * 0.2 < LEAST_JUDGED:
-        return "trained as asked; there were too few samples to hold some out", True
+        return "trained as asked; there were too few samples to hold some out: nobody knows how good it is", True
     if right < guessing:
         return f"right in {right:.0%} of what was held out, where guessing is in {guessing:.0%}", False
-    return f"right in {right:.0%} of what was held out", True
+    strongest = fit.metrics.get("val_strongest")
+    beside = "" if strongest is None else f"; the strongest cell would be in {strongest:.0%}"
+    return f"right in {right:.0%} of what was held out{beside}", True
 
 
 def published(run: Run, model: Model, fit: Fit, material: Material, active: str, room: TrainingPlace) -> Manifest:
@@ -258,11 +275,15 @@ def published(run: Run, model: Model, fit: Fit, material: Material, active: str,
 
 
 def went_live(version: str, run: Run, active: str, room: TrainingPlace) -> bool:
-    """A drift's only where the version that it was compared with is still the active one, and what was bootstrapped
-    from synthetic drives only in the place of the packaged model.
+    """A drift's only where the version that it was compared with is still the active one, what was bootstrapped from
+    synthetic drives only in the place of the packaged model, and what was asked for before somebody chose a version
+    not in the place of that one.
     """
-    expected: Mapping[Reason, str | None] = {"request": None, "drift": active, "bootstrap": PACKAGED}
+    now = room.versions.active()
+    expected: Mapping[Reason, str] = {"request": now.version, "drift": active, "bootstrap": PACKAGED}
     try:
+        if now.reason == CHOSEN and now.since > run.created_at.isoformat():
+            return False
         room.versions.activate(version, reason=f"trained: {run.reason}", expect=expected[run.reason])
     except Conflict:
         return False

@@ -37,6 +37,9 @@ from quintet.kernel.rows import Change, Create, Place, Rows
 REMEMBERED = 5
 """Formerly active versions, to fall back to."""
 
+CHOSEN = "switched to by a request"
+"""Why a version is active that somebody asked for by its name."""
+
 ATTEMPTS = 20
 PAGE = 1000
 
@@ -117,6 +120,17 @@ class Versions:
 
     def active(self) -> Active:
         return self._standing()[0]
+
+    def lineage(self) -> tuple[str, ...]:
+        """The active version, and those that it came from, the latest first; at most REMEMBERED."""
+        found, version = list[str](), self.active().version
+        while version and version not in found and len(found) < REMEMBERED:
+            found.append(version)
+            try:
+                version = next(iter(self.read(version).parents), "")
+            except (NotFound, ModelAltered):
+                break
+        return tuple(found)
 
     def activate(self, version: str, *, reason: str, expect: str | None = None) -> Active:
         """From now on `version` answers, where `expect` (if given) did until now.

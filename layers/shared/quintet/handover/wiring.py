@@ -63,6 +63,12 @@ if TYPE_CHECKING:  # each function carries only what its own part needs
 SERVICE = "ml-service"
 """Who issues tokens and for whom, as the original's said."""
 
+READ_AT_START = (
+    settings.Limits, settings.Models, settings.Tracking, settings.Guards, settings.NefSettings, settings.Breaking,
+    settings.Learning,
+)  # fmt: skip
+"""A wrong value of these would fail the requests that need it, one by one."""
+
 REDIS_SECONDS = 0.5
 """What Redis keeps may be lost: nobody waits for it longer."""
 
@@ -493,6 +499,8 @@ class HandoverRoom(Housed):
 
     def warm(self) -> None:
         """Raises what is wrong before a request does."""
+        for block in READ_AT_START:
+            read(block)
         self.gate.check()
         self.metrics_gate.check()
         self.signing_keys()
@@ -500,6 +508,19 @@ class HandoverRoom(Housed):
             logger("handover").warning(
                 "AUTH_DISABLED is true: anybody may call. Never do that where others can reach it."
             )
+
+    def check_place(self) -> None:
+        """For a server of its own, whose place no template has set. Raises Misconfigured."""
+        for name, value in (("QUINTET_TABLE", self.place.table), ("QUINTET_BUCKET", self.bucket)):
+            if not value:
+                raise Misconfigured(f"{name} is missing: the room keeps its versions and its jobs there")
+
+    def warm_model(self) -> None:
+        """Loads what predicts, in functions that do: Lambda gives a whole core while it initialises, and the first
+        caller waits less. Where no model can answer, that is for the answers to tell.
+        """
+        with suppress(QuintetError):
+            _ = self.predictor, self.serving.selector()
 
 
 @cache

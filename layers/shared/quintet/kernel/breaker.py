@@ -163,9 +163,7 @@ class Breaker:
         if not admits(seen_at(before, now, self.rule), now):
             opened = before.opened_at if before.opened_at is not None else now
             left = max(1, round(opened + self.rule.open_seconds - now))
-            raise CircuitOpen(
-                f"{self.name} failed again and again and is not asked now; try again in {left} s", reason=before.reason
-            )
+            raise CircuitOpen(f"it failed again and again ({before.reason}); try again in {left} s", breaker=self.name)
 
     def _settle(self, failure: str) -> None:
         now = self._now()

@@ -10,6 +10,7 @@ from quintet.entry.observation import CORRELATION
 from quintet.handover.errors import ModelError
 
 INVALID = 400
+MOST_PROBLEMS = 10
 
 NAMES = {
     400: "RequestValidationError",
@@ -39,8 +40,14 @@ def error_body(status: int, name: str, said: Any) -> dict[str, Any]:
     >>> error_body(404, "NotFound", "there is no such version")
     {'error': 'there is no such version', 'type': 'ResourceNotFoundError'}
     """
-    sentence = "; ".join(map(in_words, said)) if isinstance(said, list) else said
+    sentence = sentence_of(said) if isinstance(said, list) else said
     return {"error": sentence, "type": NAMES.get(status, name)}
+
+
+def sentence_of(problems: list[dict[str, Any]]) -> str:
+    """The first MOST_PROBLEMS: a list of samples may have one each."""
+    more = len(problems) - MOST_PROBLEMS
+    return "; ".join(map(in_words, problems[:MOST_PROBLEMS])) + (f"; and {more} more" if more > 0 else "")
 
 
 def in_words(problem: dict[str, Any]) -> str:

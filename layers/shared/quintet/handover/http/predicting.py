@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from quintet.entry.identity import CallerFirst
@@ -13,9 +13,9 @@ from quintet.handover.http.room import (
     HandoverRoom,
     Responses,
     TheCaller,
-    TheRoom,
     described,
     sent,
+    the_room,
     told,
 )
 from quintet.handover.messages import Kind, Prediction, PredictionRequest, PredictionWithQosRequest, QosPrediction
@@ -49,8 +49,9 @@ OfKind = Annotated[
 
 
 @router.post("/predict", response_model=Prediction, responses=UNANSWERABLE, openapi_extra=described(PredictionRequest))
-def predict(caller: TheCaller, asked: Asked, room: TheRoom, kind: OfKind = None) -> Response:
+def predict(request: Request, caller: TheCaller, asked: Asked, kind: OfKind = None) -> Response:
     """The cell that should serve the UE next, among those that it hears; all of them ranked, each with a reason."""
+    room = the_room(request)
     return told(counted(room, lambda: room.predictor.predict(asked, kind)))
 
 
@@ -60,8 +61,9 @@ def predict(caller: TheCaller, asked: Asked, room: TheRoom, kind: OfKind = None)
     responses=UNANSWERABLE,
     openapi_extra=described(PredictionRequest),
 )
-def predict_async(caller: TheCaller, asked: Asked, room: TheRoom, kind: OfKind = None) -> Response:
+def predict_async(request: Request, caller: TheCaller, asked: Asked, kind: OfKind = None) -> Response:
     """The same, and `async`. With `Prefer: respond-async` a job, and the answer later."""
+    room = the_room(request)
     prediction = counted(room, lambda: room.predictor.predict(asked, kind))
     return Response(prediction.model_dump_json().removesuffix("}") + ',"async":true}', media_type=JSON)
 
@@ -72,8 +74,9 @@ def predict_async(caller: TheCaller, asked: Asked, room: TheRoom, kind: OfKind =
     responses=UNANSWERABLE,
     openapi_extra=described(PredictionWithQosRequest),
 )
-def predict_with_qos(caller: TheCaller, asked: AskedWithQos, room: TheRoom, kind: OfKind = None) -> Response:
+def predict_with_qos(request: Request, caller: TheCaller, asked: AskedWithQos, kind: OfKind = None) -> Response:
     """The same, with what the service requires of the network, and whether the answer keeps to it."""
+    room = the_room(request)
     return told(counted(room, lambda: room.predictor.predict_with_qos(asked, kind)))
 
 

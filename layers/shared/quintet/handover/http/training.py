@@ -12,7 +12,7 @@ from quintet.entry.identity import CallerFirst
 from quintet.entry.jobs import Job, prefers_async
 from quintet.handover.errors import ModelError
 from quintet.handover.http.room import JSON, UNUSABLE, HandoverRoom, TheCaller, TheRoom, described, sent
-from quintet.handover.http.waiting import FOLLOWED, follow, job_for
+from quintet.handover.http.waiting import FOLLOWED, follow, job_for, patience
 from quintet.handover.messages import Kind, TrainingSample
 from quintet.handover.runs import Run
 from quintet.kernel.errors import InvalidInput
@@ -84,7 +84,8 @@ class Training:
         name = job.job_id if job else ""
         run = trainings.begin(self._kind, samples=samples, caller=self._caller.id, job=name, more=more or {})
         if not prefers_async(self._request):
-            run = trainings.waiting(run.id, self._room.models.train_wait_seconds, time.sleep)
+            seconds = patience(self._request, self._room.models.train_wait_seconds)
+            run = trainings.waiting(run.id, seconds, time.sleep)
         return self._outcome(run, job)
 
     def _outcome(self, run: Run, job: Job | None) -> Response:

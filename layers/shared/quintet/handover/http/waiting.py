@@ -7,11 +7,13 @@ from fastapi import Request, Response
 
 from quintet.entry.caller import Caller
 from quintet.entry.jobs import GIVEN_UP_AFTER, Job, accepted
+from quintet.entry.observation import BEGAN
 from quintet.entry.promises import KeptPromises
 from quintet.handover.http.room import HandoverRoom, Responses
+from quintet.kernel.clock import stopwatch
 from quintet.kernel.errors import DeadlineExceeded
 
-LONGEST_WAIT = 22.0
+LONGEST_WAIT, LONGEST_ANSWER = 22.0, 25.0
 """Seconds: API Gateway gives up after 29."""
 
 
@@ -38,6 +40,12 @@ def job_for(caller: Caller, room: HandoverRoom, *, seconds: float = 0.0) -> Job 
     if room.deferrals is None:
         return None
     return KeptPromises(room.deferrals).promise(caller, patience=GIVEN_UP_AFTER + timedelta(seconds=seconds))
+
+
+def patience(request: Request, most: float) -> float:
+    """Seconds: of `most` what is left until API Gateway would give up, reading and checking the body counted."""
+    gone: float = stopwatch() - request.scope.get(BEGAN, stopwatch())
+    return max(0.0, min(most, LONGEST_ANSWER - gone))
 
 
 def follow(job: Job | None, request: Request, work: str) -> Response:
