@@ -202,7 +202,7 @@ def draw(found: dict[str, list[tuple[float, Played]]], file: Path) -> None:
         axes.plot(x, y, marker="o", label=name)
         for (value, _), at_x, at_y in zip(points, x, y, strict=True):
             axes.annotate(f"{value:g}", (at_x, at_y), fontsize=7, xytext=(3, 3), textcoords="offset points")
-    axes.set(xlabel="handovers a minute", ylabel="changes that came late, %", xscale="log",
+    axes.set(xlabel="handovers a minute", ylabel="changes that came late, %",
              title="How restless, how late: A3 by hysteresis (dB), models by least share")  # fmt: skip
     axes.grid(alpha=0.3)
     axes.legend()

@@ -39,10 +39,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handover]:
     """In a cloud of its own: functions and servers of it are killed, and all that it logs is looked through."""
     made = Handover(LocalCloud(tmp_path_factory.mktemp("cloud"), ROOT / "template.yaml"), free_port())
     made.cloud.up("--rooms", "handover", **made.settings())
-    with emulator(made.nef_port):
-        yield made
-    made.http.close()
-    made.cloud.run("down")
+    try:
+        with emulator(made.nef_port), made.http:
+            yield made
+    finally:
+        made.cloud.run("down")
 
 
 @pytest.fixture(autouse=True)

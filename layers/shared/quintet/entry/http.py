@@ -80,6 +80,7 @@ def http_app(  # noqa: PLR0913 - each is said by name
         docs_url=None,
         redoc_url=None,
         servers=[{"url": "."}],
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # asked for anew with each request
         redirect_slashes=False,  # a redirect would believe the Host header and lose a stage's name
     )
     app.error_model = error_model

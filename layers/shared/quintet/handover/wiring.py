@@ -363,6 +363,8 @@ class HandoverRoom(Housed):
     def tell_training(self, seconds: float, reason: str, outcome: str) -> None:
         """Alarms count the line of a failure."""
         self.telemetry.add(*trained(seconds, reason, outcome))
+        said = {"asked_for_by": reason, "outcome": outcome, "seconds": round(seconds, 1)}
+        logger("handover").info("training ended", extra=said)
         if outcome == "failed":
             logger("handover").warning(f"training failed (asked for by: {reason})")
 

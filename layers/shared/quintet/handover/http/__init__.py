@@ -56,7 +56,8 @@ def handover_app(room: Callable[[], HttpRoom]) -> FastAPI:
             describe=describe_bodies,
         ),
     )
-    for part in (login, predicting, training, models, collecting, feedback, pictures, breakers, metrics_access):
+    # routes are looked for in this order: first what is asked most
+    for part in (predicting, login, training, models, collecting, feedback, pictures, breakers, metrics_access):
         app.include_router(part.router)
     app.include_router(metrics.router, dependencies=metrics_access.KNOWN_READER, responses=metrics_access.REFUSED)
     tell_failed_training(app)
