@@ -34,6 +34,7 @@ from quintet.handover.kept_histories import KeptHistories, keeping
 from quintet.handover.kept_outcomes import KEEPING, KeptOutcomes
 from quintet.handover.limits import Pace, Shared
 from quintet.handover.lockouts import Lockouts
+from quintet.handover.messages import Kind
 from quintet.handover.metrics_gate import MetricsGate, Ways
 from quintet.handover.nef import NefClient
 from quintet.handover.passwords import Passwords
@@ -149,6 +150,11 @@ class OpenRoom:
     @cached_property
     def models(self) -> Models:
         return Models(train_wait_seconds=self.wait_seconds)
+
+    def kind(self) -> Kind:
+        versions = self.serving.versions
+        active = versions.active()
+        return versions.read(active.version).kind if active.since else self.models.kind
 
     @cached_property
     def trainings(self) -> Trainings:

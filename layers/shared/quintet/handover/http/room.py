@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # each function carries only what its own routes need
     from quintet.handover.breakers import Breakers
     from quintet.handover.collection_runs import Collections
     from quintet.handover.feedback import Feedback
+    from quintet.handover.messages import Kind
     from quintet.handover.nef import NefClient
     from quintet.handover.pictures import Pictures
     from quintet.handover.prediction import Predictor
@@ -57,6 +58,7 @@ class HandoverRoom(Protocol):
     def serving(self) -> "Serving": ...
     @property
     def models(self) -> "Models": ...
+    def kind(self) -> "Kind": ...
     @property
     def trainings(self) -> "Trainings": ...
     @property

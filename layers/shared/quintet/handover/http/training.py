@@ -24,7 +24,8 @@ LONGEST_TRAINING = 3600.0
 
 Given = Annotated[list[TrainingSample], Depends(sent(list[TrainingSample], megabytes=MB_OF_SAMPLES))]
 OfKind = Annotated[
-    Kind | None, Query(alias="model_type", description="The kind to train. Default: the deployment's, MODEL_TYPE.")
+    Kind | None,
+    Query(alias="model_type", description="The kind to train. Default: the active version's; at first MODEL_TYPE."),
 ]
 
 
@@ -57,7 +58,7 @@ class AsyncTrainingAnswer(TrainingAnswer):
 )
 def train(request: Request, caller: TheCaller, samples: Given, room: TheRoom, kind: OfKind = None) -> Response:
     """Train a model on these samples, have it answer, and tell how good it is. What takes longer becomes a job."""
-    return Training(request, caller, room, kind or room.models.kind).answer(samples)
+    return Training(request, caller, room, kind or room.kind()).answer(samples)
 
 
 @router.post(
@@ -68,7 +69,7 @@ def train(request: Request, caller: TheCaller, samples: Given, room: TheRoom, ki
 )
 def train_async(request: Request, caller: TheCaller, samples: Given, room: TheRoom, kind: OfKind = None) -> Response:
     """The same, and `async`."""
-    return Training(request, caller, room, kind or room.models.kind).answer(samples, {"async": True})
+    return Training(request, caller, room, kind or room.kind()).answer(samples, {"async": True})
 
 
 class Training:
