@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from infra.local.credentials import SHOWN
 from infra.local.endpoints import Endpoints, RoomEndpoints
 from infra.local.folder import Folder
 from infra.local.rooms import ROOMS
@@ -65,7 +66,7 @@ def running(endpoint: str) -> Endpoints:
         rooms={name: RoomEndpoints(address(aws, values), values.get("GrpcAddress")) for name, values in stacks.items()},
         aws=endpoint,
         redis=os.environ.get("REDIS_URL"),
-        credentials={name: {"api_key": key(aws, values)} for name, values in stacks.items()},
+        credentials={name: opening(aws, values) for name, values in stacks.items()},
     )
 
 
@@ -76,6 +77,13 @@ def address(aws: Aws, values: dict[str, str]) -> str:
     return f"{aws.endpoint}/_aws/execute-api/{values['ApiId']}/{stages[-1]['stageName']}"
 
 
-def key(aws: Aws, values: dict[str, str]) -> str:
-    secret = aws.client("secretsmanager").get_secret_value(SecretId=values["ApiKeysSecretArn"])
-    return str(secret["SecretString"]).splitlines()[0]
+def opening(aws: Aws, values: dict[str, str]) -> dict[str, str]:
+    """What opens a room: its first API key, or the secrets that it shows."""
+    if arn := values.get("ApiKeysSecretArn"):
+        return {"api_key": secret(aws, arn).splitlines()[0]}
+    known = json.loads(secret(aws, values["SecretArn"]))
+    return {label: known[name] for name, label in SHOWN.items() if name in known}
+
+
+def secret(aws: Aws, arn: str) -> str:
+    return str(aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])

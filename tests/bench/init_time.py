@@ -51,7 +51,7 @@ MADE_UP = {
     "AWS_SECRET_ACCESS_KEY": "test",
 }
 OF_HANDOVER = {"AUTH_USERNAME": "ada", "AUTH_PASSWORD": "made-up"} | {
-    name: name.lower() * 3 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
+    name: name.lower() * 4 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
 }
 CLOSED = {"QUINTET_LOCAL": "false", "ENABLE_API_KEYS": "true"}
 

@@ -79,7 +79,7 @@ def keeper(address: Path) -> Iterator[Kept]:
         yield Kept(found.rows(), found.objects())
 
 
-@pytest.fixture(params=["memory", "cloud"])
+@pytest.fixture(params=["memory", pytest.param("cloud", marks=pytest.mark.enable_socket)])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shared]:
     if request.param == "memory":
         with keeper(tmp_path / "s") as kept:
