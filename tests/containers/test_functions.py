@@ -26,7 +26,7 @@ from tests.house.templates import FUNCTION, Template
 EVENTS = sorted(path for path in (ROOT / "tests/events").glob("*/*/*.json") if ".answer" not in path.name)
 FUNCTIONS = sorted(path.parent for path in (ROOT / "functions").glob("*/*/app.py"))
 SECRETS = {"AUTH_USERNAME": "ada", "AUTH_PASSWORD": "made-up", "HANDOVER_SECRET_ARN": ""} | {
-    name: name.lower() * 3 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
+    name: name.lower() * 4 for name in ("JWT_SECRET", "JWT_REFRESH_SECRET", "METRICS_API_KEY", "MODEL_SIGNING_KEY")
 }
 """Of a room that starts with none missing; set where a template names them."""
 PARAMETERS = "LocalMode=true Stage=local Bucket=none Table=none PythonRuntime=python{}"

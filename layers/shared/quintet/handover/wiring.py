@@ -521,6 +521,8 @@ class HandoverRoom(Housed):
         """Loads what predicts, in functions that do: Lambda gives a whole core while it initialises, and the first
         caller waits less. Where no model can answer, that is for the answers to tell.
         """
+        if not self.place.table:
+            return
         with suppress(QuintetError):
             _ = self.predictor, self.serving.selector()
 
