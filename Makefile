@@ -46,8 +46,8 @@ logs: .venv/demo  ## follow the logs of everything
 test: .venv/dev  ## run all suites that need no more than can be started here (PYTEST=tests/local)
 	@$(BIN)/python -m pytest $(COVERAGE) $(PYTEST)
 
-test-containers: .venv/dev  ## run every zip function in a Lambda container
-	@$(BIN)/python -m pytest tests/containers --no-cov -p no:cacheprovider
+test-containers: .venv/dev  ## run every zip function in a Lambda container (PYTEST="-k handover")
+	@$(BIN)/python -m pytest tests/containers --no-cov -p no:cacheprovider $(PYTEST)
 
 check: .venv/dev  ## lint, types, imports, templates, generated files
 	@$(BIN)/ruff check .
